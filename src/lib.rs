@@ -1,0 +1,10 @@
+//! Portcullis: a terminal incident console for encryption keys.
+//!
+//! Each module is a room of the house; a room uses only the rooms below it: `command`/`console`/`drill`,
+//! then `respond`, `inventory`, `trail`, `gate`, `estate`, `runbook`, `cloud`, `database`, `journal`,
+//! `settings`, `clock`, `model`. The `simulator` is a house of its own.
+//! One arrow points up on purpose: a mutating call in `cloud` asks for a `gate::Warrant`, because only
+//! the gate may make one.
+
+pub mod clock;
+pub mod simulator;

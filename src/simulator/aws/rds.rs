@@ -1,0 +1,5 @@
+//! RDS.
+
+/// The service's state.
+#[derive(Debug, Default)]
+pub struct Rds {}

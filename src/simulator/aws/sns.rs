@@ -1,0 +1,5 @@
+//! SNS.
+
+/// The service's state.
+#[derive(Debug, Default)]
+pub struct Sns {}

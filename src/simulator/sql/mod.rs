@@ -1,0 +1,3 @@
+//! The simulated SQL Server: TDS 7.4 with TLS, the catalog views, the audit procedure.
+
+pub mod state;
