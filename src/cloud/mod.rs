@@ -1,0 +1,1 @@
+//! AWS; the only room that names its SDK.

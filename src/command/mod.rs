@@ -1,0 +1,1 @@
+//! Headless commands, one file each: words in, domain call, table or JSON out.

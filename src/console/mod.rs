@@ -1,0 +1,1 @@
+//! The terminal: state and update, screens, widgets, keymap, theme.

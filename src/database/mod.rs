@@ -1,0 +1,1 @@
+//! SQL Server; the only room that names tiberius.

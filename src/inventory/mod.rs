@@ -1,0 +1,1 @@
+//! Joins KMS and SQL Server into pairs; what depends on a key; refresh.

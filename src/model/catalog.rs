@@ -1,0 +1,140 @@
+//! What SQL Server's catalog says of Always Encrypted keys.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::arn::KeyPath;
+use super::seen::Seen;
+use super::text::Untrusted;
+
+/// One SQL Server instance, as settings name it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ServerName(pub String);
+
+impl fmt::Display for ServerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&super::text::visible(&self.0))
+    }
+}
+
+/// Everything read of one server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerCatalog {
+    pub server: ServerName,
+    /// e.g. `16.0.4135.4`.
+    pub version: Untrusted,
+    /// Every database that the server names, readable or not.
+    pub databases: Vec<DatabaseCatalog>,
+    pub read_at: Timestamp,
+}
+
+/// One database.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DatabaseCatalog {
+    pub name: Untrusted,
+    /// Its Always Encrypted objects. Not visible where the database is offline, out of reach, or a VIEW ANY
+    /// COLUMN … DEFINITION permission is missing: SQL Server hides rows then, without an error.
+    pub objects: Seen<EncryptionObjects>,
+    /// TDE state, for databases that have it; needs VIEW SERVER STATE.
+    pub tde: Seen<Option<TdeState>>,
+}
+
+/// A database's Always Encrypted objects.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EncryptionObjects {
+    pub master_keys: Vec<MasterKey>,
+    pub column_keys: Vec<ColumnKey>,
+    pub values: Vec<KeyValue>,
+    pub columns: Vec<EncryptedColumn>,
+}
+
+/// A row of `sys.column_master_keys` (CMK).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MasterKey {
+    pub id: i32,
+    pub name: Untrusted,
+    pub provider: Untrusted,
+    /// As the catalog has it; [`MasterKey::path`] reads it.
+    pub key_path: Untrusted,
+    pub created: Timestamp,
+    pub modified: Timestamp,
+    /// None on versions that do not have the column (before 2019).
+    pub enclave: Option<bool>,
+}
+
+impl MasterKey {
+    /// What the key path names.
+    #[must_use]
+    pub fn path(&self) -> KeyPath {
+        KeyPath::read(self.key_path.raw())
+    }
+}
+
+/// A row of `sys.column_encryption_keys` (CEK).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnKey {
+    pub id: i32,
+    pub name: Untrusted,
+    pub created: Timestamp,
+    pub modified: Timestamp,
+}
+
+/// A row of `sys.column_encryption_key_values`: a CEK wrapped by a CMK. At most two a CEK; two are a rotation in progress.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyValue {
+    pub column_key_id: i32,
+    pub master_key_id: i32,
+    pub algorithm: Untrusted,
+    pub envelope: Envelope,
+}
+
+/// What the encrypted value looks like from outside. The bytes themselves are not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "layout")]
+pub enum Envelope {
+    /// The common layout, with the key path that it names; for troubleshooting, clients do not verify it.
+    Common { key_path: Untrusted, ciphertext_bytes: usize, signature_bytes: usize },
+    /// Some other layout, which is the provider's own affair and not an error.
+    Opaque { bytes: usize },
+}
+
+/// A column that a CEK protects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EncryptedColumn {
+    pub schema: Untrusted,
+    pub table: Untrusted,
+    pub name: Untrusted,
+    pub column_key_id: i32,
+    pub encryption: EncryptionType,
+}
+
+/// `sys.columns.encryption_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EncryptionType {
+    Deterministic,
+    Randomized,
+}
+
+/// `sys.dm_database_encryption_keys.encryption_state`, 0–6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TdeState(pub i32);
+
+impl fmt::Display for TdeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            0 => "no encryption key",
+            1 => "unencrypted",
+            2 => "encrypting",
+            3 => "encrypted",
+            4 => "key change in progress",
+            5 => "decrypting",
+            6 => "protection change in progress",
+            _ => "unknown state",
+        })
+    }
+}

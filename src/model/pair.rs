@@ -1,0 +1,149 @@
+//! Pairs: what the Keys screen lists, one row each, nothing dropped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::arn::{AliasArn, KeyArn, KeyPath};
+use super::catalog::{EncryptedColumn, Envelope, ServerCatalog, ServerName};
+use super::dependents::RdsInstance;
+use super::key::KmsKey;
+use super::seen::{NotVisible, Seen};
+use super::source::{Source, SourceHealth};
+use super::text::Untrusted;
+
+/// A database of a server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DatabaseRef {
+    pub server: ServerName,
+    pub database: Untrusted,
+}
+
+/// One row of the Keys screen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Row {
+    /// A CEK wrapped by a CMK: a row of `sys.column_encryption_key_values`.
+    Pair(Pair),
+    /// A CMK that wraps no CEK.
+    UnusedMasterKey { cmk: CmkRef },
+    /// A CEK whose value or CMK the catalog does not show.
+    OrphanColumnKey { database: DatabaseRef, cek: Untrusted, columns: Vec<EncryptedColumn> },
+    /// A KMS key that no visible CMK names.
+    UnreferencedKey { key: KeyArn },
+    /// A database whose catalog could not be read, so that its pairs are missing from the list.
+    UnreadableDatabase { database: DatabaseRef, why: NotVisible },
+    /// A whole server that could not be read.
+    UnreadableServer { server: ServerName, why: NotVisible },
+}
+
+/// A column master key, and what its key path led to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CmkRef {
+    pub database: DatabaseRef,
+    pub name: Untrusted,
+    pub provider: Untrusted,
+    pub key_path: Untrusted,
+    pub link: KeyLink,
+}
+
+/// A CEK, wrapped by a CMK.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    pub cek: Untrusted,
+    pub cek_id: i32,
+    pub cmk: CmkRef,
+    pub algorithm: Untrusted,
+    pub envelope: Envelope,
+    /// Whether the envelope names another key path than the CMK does: a warning, clients do not verify it.
+    pub envelope_mismatch: bool,
+    /// Whether the CEK has a second value: a rotation in progress.
+    pub rotating: bool,
+    pub columns: Vec<EncryptedColumn>,
+}
+
+/// Where a key path led.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "to")]
+pub enum KeyLink {
+    /// A key in the inventory.
+    Key { arn: KeyArn },
+    /// Through an alias to a key in the inventory.
+    ThroughAlias { alias: AliasArn, arn: KeyArn },
+    /// The key was asked for and cannot be seen (denied, foreign account, Region out of reach).
+    NotVisible { path: String, why: NotVisible },
+    /// KMS says that no such key or alias exists.
+    Gone { path: String },
+    /// The key path is no KMS ARN.
+    NotKms,
+    /// Not asked yet.
+    Loading { path: String },
+}
+
+impl KeyLink {
+    /// The key that it led to.
+    #[must_use]
+    pub fn arn(&self) -> Option<&KeyArn> {
+        match self {
+            Self::Key { arn } | Self::ThroughAlias { arn, .. } => Some(arn),
+            Self::NotVisible { .. } | Self::Gone { .. } | Self::NotKms | Self::Loading { .. } => None,
+        }
+    }
+}
+
+impl Row {
+    /// The CMK that the row is about, if any.
+    #[must_use]
+    pub fn cmk(&self) -> Option<&CmkRef> {
+        match self {
+            Self::Pair(Pair { cmk, .. }) | Self::UnusedMasterKey { cmk } => Some(cmk),
+            Self::OrphanColumnKey { .. }
+            | Self::UnreferencedKey { .. }
+            | Self::UnreadableDatabase { .. }
+            | Self::UnreadableServer { .. } => None,
+        }
+    }
+
+    /// The KMS key that the row leads to, if it is visible.
+    #[must_use]
+    pub fn key_arn(&self) -> Option<&KeyArn> {
+        match self {
+            Self::UnreferencedKey { key } => Some(key),
+            _ => self.cmk().and_then(|cmk| cmk.link.arn()),
+        }
+    }
+
+    /// What the key path names, for rows with a CMK.
+    #[must_use]
+    pub fn key_path(&self) -> Option<KeyPath> {
+        self.cmk().map(|cmk| KeyPath::read(cmk.key_path.raw()))
+    }
+}
+
+/// Everything known at one moment: immutable, replaced whole by each refresh.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Inventory {
+    pub keys: BTreeMap<KeyArn, Arc<KmsKey>>,
+    pub servers: Vec<Arc<ServerCatalog>>,
+    /// RDS instances, by Region's answer.
+    pub rds: Seen<Vec<RdsInstance>>,
+    pub rows: Vec<Row>,
+    pub sources: BTreeMap<Source, SourceHealth>,
+}
+
+impl Inventory {
+    /// The key behind a row, if it is visible.
+    #[must_use]
+    pub fn key_of(&self, row: &Row) -> Option<&Arc<KmsKey>> {
+        row.key_arn().and_then(|arn| self.keys.get(arn))
+    }
+
+    /// The pairs among the rows.
+    pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Pair(pair) => Some(pair),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,111 @@
+//! What is known, what is still being asked, and what may not be seen: three different things, always said apart.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A fact that has to be asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Seen<T> {
+    /// Not asked yet, or the answer is under way.
+    #[default]
+    Loading,
+    Known(T),
+    /// It could not be seen. That is never the same as "none".
+    NotVisible(NotVisible),
+}
+
+/// Why a fact could not be seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotVisible {
+    pub cause: Cause,
+    /// What was asked and what the answer was, in one line fit for a screen.
+    pub reason: String,
+}
+
+/// The kinds of reason for not seeing a fact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A permission is missing.
+    Denied,
+    /// AWS or SQL Server says that the thing does not exist.
+    NotFound,
+    /// No answer within the time allowed.
+    TimedOut,
+    /// Too many requests; it will be asked again.
+    Throttled,
+    /// No connection.
+    Unreachable,
+    /// The service cannot say this for such a key.
+    Unsupported,
+    /// An answer came, but not one that could be understood.
+    Unreadable,
+}
+
+impl Cause {
+    /// The word for it on screen.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Denied => "denied",
+            Self::NotFound => "not found",
+            Self::TimedOut => "timed out",
+            Self::Throttled => "throttled",
+            Self::Unreachable => "unreachable",
+            Self::Unsupported => "not supported",
+            Self::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl NotVisible {
+    pub fn new(cause: Cause, reason: impl Into<String>) -> Self {
+        Self { cause, reason: reason.into() }
+    }
+}
+
+impl fmt::Display for NotVisible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not visible: {}", self.reason)
+    }
+}
+
+impl<T> Seen<T> {
+    /// The fact, where it is known.
+    #[must_use]
+    pub fn known(&self) -> Option<&T> {
+        match self {
+            Self::Known(fact) => Some(fact),
+            Self::Loading | Self::NotVisible(_) => None,
+        }
+    }
+
+    /// Why it could not be seen, where that is so.
+    #[must_use]
+    pub fn not_visible(&self) -> Option<&NotVisible> {
+        match self {
+            Self::NotVisible(why) => Some(why),
+            Self::Loading | Self::Known(_) => None,
+        }
+    }
+
+    /// The fact's text, or the words that stand for its absence.
+    pub fn told(&self, tell: impl FnOnce(&T) -> String) -> String {
+        match self {
+            Self::Loading => "loading".to_owned(),
+            Self::Known(fact) => tell(fact),
+            Self::NotVisible(why) => why.to_string(),
+        }
+    }
+}
+
+impl<T, E: Into<NotVisible>> From<Result<T, E>> for Seen<T> {
+    fn from(answer: Result<T, E>) -> Self {
+        match answer {
+            Ok(fact) => Self::Known(fact),
+            Err(why) => Self::NotVisible(why.into()),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! How old a source's answers are.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::seen::NotVisible;
+
+/// Where facts come from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// KMS in one Region.
+    Kms(String),
+    /// CloudTrail in one Region.
+    Trail(String),
+    Rds(String),
+    /// One SQL server.
+    Sql(super::catalog::ServerName),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kms(region) => write!(f, "KMS {region}"),
+            Self::Trail(region) => write!(f, "CloudTrail {region}"),
+            Self::Rds(region) => write!(f, "RDS {region}"),
+            Self::Sql(server) => write!(f, "SQL {server}"),
+        }
+    }
+}
+
+/// How a source has been doing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceHealth {
+    /// When it last answered in full.
+    pub last_success: Option<Timestamp>,
+    /// The newest failure since then, and when it came.
+    pub failing: Option<(Timestamp, NotVisible)>,
+    /// Whether it is throttling us now.
+    pub throttled: bool,
+}
+
+impl SourceHealth {
+    /// Notes a full answer.
+    pub fn succeeded(&mut self, at: Timestamp) {
+        *self = Self { last_success: Some(at), failing: None, throttled: false };
+    }
+
+    /// Notes a failure; the last success stays as it was.
+    pub fn failed(&mut self, at: Timestamp, why: NotVisible) {
+        self.throttled = why.cause == super::seen::Cause::Throttled;
+        self.failing = Some((at, why));
+    }
+}

@@ -1,0 +1,1 @@
+//! Key events: store, filter, sources.
