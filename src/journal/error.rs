@@ -23,7 +23,9 @@ pub enum JournalError {
     Broken { path: PathBuf, line: usize, why: String },
     #[error("cannot {doing} {}: {source}. {}", .path.display(), advice(source))]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
-    #[error("a journal entry could not be written as JSON: {0}. This is a mistake in portcullis: please report it")]
+    #[error(
+        "a journal entry could not be written as JSON: {0}. This is a mistake in portcullis: please report it"
+    )]
     Body(String),
     #[error(
         "the journal {} failed earlier in this process and may not hold what it was given: nothing more is written. Free the disk, then start portcullis again; it will say what is unfinished",

@@ -21,7 +21,12 @@ pub(super) struct TornTail {
 }
 
 /// Keeps `tail` in a file of its own, and only then takes it off the journal.
-pub(super) fn set_aside(journal: &Path, file: &File, offset: u64, tail: &[u8]) -> Result<TornTail, JournalError> {
+pub(super) fn set_aside(
+    journal: &Path,
+    file: &File,
+    offset: u64,
+    tail: &[u8],
+) -> Result<TornTail, JournalError> {
     let (kept, mut copy) = create_beside(journal)?;
     copy.write_all(tail)
         .and_then(|()| copy.sync_all())
