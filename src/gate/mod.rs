@@ -12,7 +12,8 @@ mod warrant;
 
 use std::sync::Arc;
 
-pub use outcome::{Boundary, Channel, Outcome, Owed, Probe, Progress, Read, Refusal, Sight, Verdict};
+pub use crate::cloud::Probe;
+pub use outcome::{Boundary, Channel, Outcome, Owed, Progress, Read, Refusal, Sight, Verdict};
 pub use preview::Preview;
 pub use record::Settlement;
 pub use stages::{Approval, Approved, Confirmed, NotApproved, NotConfirmed};

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Channel, Probe, Read, Sight};
+use super::outcome::{Channel, Read, Sight};
+use crate::cloud::Probe;
 use crate::journal::Entry;
 use crate::model::key::KeyState;
 use crate::model::plan::{Digest, Plan};
