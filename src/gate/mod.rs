@@ -28,6 +28,9 @@ use crate::journal::Journal;
 /// Hears each boundary of an execution as it is reached.
 pub type Observer = Arc<dyn Fn(Boundary) + Send + Sync>;
 
+/// Where an execution tells how it goes on.
+pub type ProgressTo<'a> = &'a (dyn Fn(Progress) + Send + Sync);
+
 /// The one place where a key can be changed, for one incident.
 pub struct Gate {
     estate: Arc<Estate>,
