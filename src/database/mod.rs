@@ -10,8 +10,8 @@ mod dial;
 mod envelope;
 mod failure;
 mod login;
+mod rows;
 mod server;
-mod timestamps;
 
 pub use audit::AuditRow;
 pub use connection::{Connection, bracketed};
