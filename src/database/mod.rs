@@ -3,15 +3,17 @@
 //! [`Server`] knows how one instance is reached; [`Connection`] is one login to it, given up for good after a
 //! timeout; [`Failure`] says what went wrong, why, and what to do next.
 
+mod audit;
 mod catalog;
 mod connection;
 mod dial;
 mod envelope;
 mod failure;
 mod login;
+mod rows;
 mod server;
-mod timestamps;
 
+pub use audit::AuditRow;
 pub use connection::{Connection, bracketed};
 pub use dial::{Dialer, InProcessSql};
 pub use envelope::read as read_envelope;
