@@ -1,9 +1,11 @@
 //! The responder's task: its state, its loop, and how it works while it listens.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
@@ -38,6 +40,8 @@ pub(super) struct Actor {
     /// The true states of unfinished changes as last read, by intent.
     pub sights: BTreeMap<u64, String>,
     asks: mpsc::Receiver<Ask>,
+    /// Asked for before the first look at the journal was over.
+    early: VecDeque<Ask>,
     nobody_asks: bool,
     tells: mpsc::UnboundedSender<Told>,
     /// How many of the journal's entries were told.
@@ -72,6 +76,7 @@ impl Actor {
             live: None,
             sights: BTreeMap::new(),
             asks,
+            early: VecDeque::new(),
             nobody_asks: false,
             tells,
             told: 0,
@@ -84,6 +89,9 @@ impl Actor {
         self.tell_journal();
         self.look_at_unfinished().await;
         self.tell_standing();
+        while let Some(ask) = self.early.pop_front() {
+            self.take(ask).await;
+        }
         while !self.nobody_asks {
             if self.waits_for_time() {
                 tokio::select! {
@@ -199,27 +207,25 @@ impl Actor {
     }
 
     /// Works on something while it listens: notes are taken, leaving where it is allowed, the rest refused.
-    pub async fn attend<T, F>(&mut self, what: &str, leaving: Leaving, work: F) -> Result<T, Stop>
-    where
-        F: Future<Output = T>,
-    {
+    pub async fn attend<T>(
+        &mut self,
+        what: &str,
+        leaving: Leaving,
+        work: BoxFuture<'_, T>,
+    ) -> Result<T, Stop> {
         let (_tell, progress) = mpsc::unbounded_channel();
         self.attend_telling(what, leaving, progress, work).await
     }
 
     /// The same for work that tells how it goes.
-    pub async fn attend_telling<T, F>(
+    pub async fn attend_telling<T>(
         &mut self,
         what: &str,
         leaving: Leaving,
         mut progress: mpsc::UnboundedReceiver<Progress>,
-        work: F,
-    ) -> Result<T, Stop>
-    where
-        F: Future<Output = T>,
-    {
+        mut work: BoxFuture<'_, T>,
+    ) -> Result<T, Stop> {
         self.wait_for(Waiting::Program(what.to_owned()));
-        tokio::pin!(work);
         loop {
             tokio::select! {
                 biased;
@@ -232,10 +238,9 @@ impl Actor {
                 }
                 ask = self.asks.recv(), if !self.nobody_asks => match ask {
                     None => self.nobody_asks = true,
+                    Some(ask) if self.live.is_none() => self.early.push_back(ask),
                     Some(Ask::Note { text }) => self.note(text),
-                    Some(Ask::Leave) if leaving == Leaving::Allowed && self.live.is_some() => {
-                        return Err(Stop::Left);
-                    }
+                    Some(Ask::Leave) if leaving == Leaving::Allowed => return Err(Stop::Left),
                     Some(Ask::Leave) => self.refuse("the change is under way and is carried through: leave once it is proved"),
                     Some(_) => self.refuse(format!("the program is at work: {what}. Ask again once it waits")),
                 },
@@ -254,7 +259,7 @@ impl Actor {
     /// Reads a key anew.
     pub async fn read_key(&mut self, key: &KeyArn, what: &str) -> Result<KmsKey, Stop> {
         let kms = self.kms(key.region());
-        let read = self.attend(what, Leaving::Allowed, kms.describe(key.as_str())).await?;
+        let read = self.attend(what, Leaving::Allowed, kms.describe(key.as_str()).boxed()).await?;
         read.map_err(|failure| {
             Trouble::new(
                 format!("the key could not be read: {failure}"),
@@ -332,7 +337,7 @@ impl Actor {
     fn tell_run(&self) {
         let Some(live) = &self.live else { return };
         let context = show::context(&live.run, &self.estate, &self.incident, &self.standing());
-        let _ = self.tells.send(Told::Run(Box::new(show::view(live, &context))));
+        let _ = self.tells.send(Told::Run(Box::new(show::view(live, &context, self.undo_of_this_run()))));
     }
 
     pub fn tell_standing(&self) {

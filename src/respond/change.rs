@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 
 use super::actor::{Actor, Leaving};
@@ -55,7 +56,7 @@ impl Actor {
             let tell = |step: Progress| drop(tell.send(step));
             gate.settle(&change, &tell).await
         };
-        let settled = self.attend_telling(&what, Leaving::NotNow, progress, work).await?;
+        let settled = self.attend_telling(&what, Leaving::NotNow, progress, work.boxed()).await?;
         let settled = settled.map_err(Trouble::from)?;
         self.sights.insert(intent, settled.to_string());
         self.tell_standing();
@@ -120,7 +121,7 @@ impl Actor {
             let tell = |step: Progress| drop(tell.send(step));
             gate.execute(approved, &tell).await
         };
-        let outcome = self.attend_telling(&what, Leaving::NotNow, progress, work).await?;
+        let outcome = self.attend_telling(&what, Leaving::NotNow, progress, work.boxed()).await?;
         let told = outcome.to_string();
         if let Some(trouble) = &outcome.journal_trouble {
             self.fact(false, format!("THE JOURNAL IS INCOMPLETE: {trouble}"));
@@ -147,7 +148,7 @@ impl Actor {
             let tell = |step: Progress| drop(tell.send(step));
             gate.settle_owed(&tell).await
         };
-        self.attend_telling(what, leaving, progress, work).await
+        self.attend_telling(what, leaving, progress, work.boxed()).await
     }
 
     /// The change that the run is at.

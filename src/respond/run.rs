@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::target::Candidate;
 use super::view::Waiting;
-use crate::model::plan::Operation;
 use crate::runbook::{Fact, Run, Runbook};
 
 /// A run in this process: what the journal knows of it, and what only lives here.
@@ -17,7 +16,6 @@ pub(super) struct Live {
     pub candidates: Vec<Candidate>,
     /// Facts of the step under way, not in the journal yet.
     pub fresh: Vec<Fact>,
-    pub undo: Option<Operation>,
 }
 
 impl Live {
@@ -28,7 +26,6 @@ impl Live {
             waiting: Waiting::Program("starting".to_owned()),
             candidates: Vec::new(),
             fresh: Vec::new(),
-            undo: None,
         }
     }
 

@@ -7,10 +7,11 @@ use super::{planning, run::Live};
 use crate::estate::Estate;
 use crate::model::IncidentId;
 use crate::model::age::short;
+use crate::model::plan::Operation;
 use crate::runbook::{Aim, Context, Fact, Outcome, Placeholder, Run, StepState};
 
 /// The whole view of a run.
-pub(super) fn view(live: &Live, context: &Context) -> RunView {
+pub(super) fn view(live: &Live, context: &Context, undo: Option<Operation>) -> RunView {
     let run = &live.run;
     RunView {
         run: run.id,
@@ -23,7 +24,7 @@ pub(super) fn view(live: &Live, context: &Context) -> RunView {
         current: run.current,
         waiting: live.waiting.clone(),
         evidence: run.evidence.iter().chain(&live.fresh).map(evidence).collect(),
-        undo: live.undo,
+        undo,
     }
 }
 

@@ -8,6 +8,7 @@ use super::{show, target};
 use crate::gate::{self, Channel, Owed};
 use crate::model::key::KeyState;
 use crate::runbook::{Check, Found, Outcome, RunFinished, RunRecord, Step, StepKind, TargetFound};
+use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 
 /// Between the reads of a `verify` step: time for KMS's servers to tell one another.
@@ -89,8 +90,12 @@ impl Actor {
         let mut agreed: Option<KeyState> = None;
         for nth in 1..=reads {
             if nth > 1 {
-                self.attend("letting KMS settle", Leaving::Allowed, tokio::time::sleep(BETWEEN_READS))
-                    .await?;
+                self.attend(
+                    "letting KMS settle",
+                    Leaving::Allowed,
+                    tokio::time::sleep(BETWEEN_READS).boxed(),
+                )
+                .await?;
             }
             let key = self.read_key(&found.key, "reading the key's state").await?;
             let expected =
@@ -107,7 +112,8 @@ impl Actor {
 
     async fn check_administrable(&mut self, found: &Found) -> Result<(), Stop> {
         let kms = self.kms(found.key.region());
-        let read = self.attend("reading the key policy", Leaving::Allowed, kms.policy(&found.key)).await?;
+        let read =
+            self.attend("reading the key policy", Leaving::Allowed, kms.policy(&found.key).boxed()).await?;
         let advice = "Read the key policy on the Keys screen. If it was altered, put it right first (kms:PutKeyPolicy works while deletion is pending), then try again; or leave";
         let policy = read.map_err(|failure| {
             Trouble::new(format!("whether the key still obeys this account is not known: {failure}"), advice)
