@@ -9,6 +9,7 @@ pub mod aws;
 pub mod clock;
 pub mod faults;
 pub mod record;
+pub mod seed;
 pub mod sql;
 pub mod world;
 
