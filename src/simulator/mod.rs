@@ -10,7 +10,9 @@ pub mod clock;
 pub mod faults;
 pub mod record;
 pub mod seed;
+pub mod serve;
 pub mod sql;
+pub mod traffic;
 pub mod world;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -148,6 +148,9 @@ impl Cast {
         let actor = self.on_shift("BuzzTutorApp-production", host, at);
         let entry = self.kms_call(at, "Decrypt", &actor);
         let (source_ip, user_agent) = (self.word(address), self.word(DOTNET));
+        if self.app.is_empty() {
+            return None;
+        }
         let index = rand::seq::index::sample_weighted(rng, self.app.len(), |one| self.app[one].weight, 1)
             .ok()?
             .index(0);

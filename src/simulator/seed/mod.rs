@@ -11,7 +11,8 @@ mod people;
 #[cfg(test)]
 mod tests;
 
-pub(in crate::simulator) use cast::{Cast, KeyUse};
+pub(in crate::simulator) use cast::Cast;
+pub(in crate::simulator) use people::access_key;
 pub use people::{Credentials, credentials};
 
 use jiff::{SignedDuration, Timestamp};

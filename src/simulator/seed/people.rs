@@ -110,7 +110,7 @@ fn make_user(world: &mut World, name: &str, mfa: bool, policies: Vec<Value>) -> 
 }
 
 /// An access key id for this name, always the same: 20 characters, as AWS's are.
-pub(super) fn access_key(prefix: &str, name: &str) -> String {
+pub(in crate::simulator) fn access_key(prefix: &str, name: &str) -> String {
     unique_id(prefix, ACCOUNT, name).chars().take(20).collect()
 }
 
