@@ -1,9 +1,13 @@
 //! The AWS side: one front for every service, told apart as AWS does by signature scope and target.
 
+pub mod access;
 pub mod cloudtrail;
 pub mod front;
 pub mod kms;
+pub mod policy;
+pub mod quota;
 pub mod rds;
+pub mod sigv4;
 pub mod sns;
 pub mod sts;
 
@@ -114,6 +118,8 @@ pub struct Facts {
     pub additional_event_data: Map<String, Value>,
     /// `CloudTrail`'s `readOnly`; cryptographic operations count as read-only there.
     pub read_only: bool,
+    /// The id that the record will have, so that `GetKeyLastUsage` can name it; the front draws it.
+    pub event_id: Option<String>,
     /// The call asked for a dry run.
     pub dry_run: bool,
 }

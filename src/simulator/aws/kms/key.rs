@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use rand::RngCore as _;
 use rand::rngs::StdRng;
+use serde_json::{Value, json};
 
 use super::material::{Material, RsaPair};
 
@@ -139,6 +140,8 @@ pub struct Key {
     pub rotation: Option<AutomaticRotation>,
     /// Oldest first; the last is current. Empty while an import is awaited.
     pub materials: Vec<Material>,
+    /// Imported and not yet rotated to.
+    pub pending_material: Option<Material>,
     /// Rotations done, oldest first.
     pub rotations: Vec<Rotation>,
     pub last_usage: Option<LastUsage>,
@@ -230,7 +233,10 @@ impl Key {
         let KeySpecification { region, account, created, origin, spec, usage, manager, multi_region, .. } =
             specification;
         let id = if multi_region { format!("mrk-{}", random_hex(16, rng)) } else { random_uuid(rng) };
-        let policy = specification.policy.unwrap_or_else(|| default_policy(&account));
+        let policy = specification.policy.unwrap_or_else(|| match manager {
+            KeyManager::Customer => default_policy(&account),
+            KeyManager::Aws => managed_policy(&account),
+        });
         let awaits_import = origin == Origin::External;
         let materials = if awaits_import || spec != KeySpec::SymmetricDefault {
             Vec::new()
@@ -257,6 +263,7 @@ impl Key {
             pending_window: None,
             rotation: None,
             materials,
+            pending_material: None,
             rotations: Vec::new(),
             last_usage: None,
             rsa: None,
@@ -306,6 +313,7 @@ impl Key {
             pending_window: None,
             rotation: self.rotation.clone(),
             materials: self.materials.clone(),
+            pending_material: self.pending_material.clone(),
             rotations: self.rotations.clone(),
             last_usage: None,
             rsa: None,
@@ -330,6 +338,89 @@ impl Key {
     pub fn enable_rotation(&mut self, period: u32, from: Timestamp) {
         self.rotation =
             Some(AutomaticRotation { period, next: from + days(i64::from(period)), stalled: false });
+    }
+
+    /// The key's metadata as `DescribeKey` and `CreateKey` answer it.
+    #[must_use]
+    pub fn metadata(&self) -> Value {
+        let mut metadata = json!({
+            "AWSAccountId": self.account,
+            "KeyId": self.id,
+            "Arn": self.arn(),
+            "CreationDate": epoch(self.created),
+            "Enabled": self.state == KeyState::Enabled,
+            "Description": self.description,
+            "KeyUsage": self.usage.as_str(),
+            "KeyState": self.state.as_str(),
+            "Origin": self.origin.as_str(),
+            "KeyManager": self.manager.as_str(),
+            "CustomerMasterKeySpec": self.spec.as_str(),
+            "KeySpec": self.spec.as_str(),
+            "MultiRegion": self.multi_region.is_some(),
+        });
+        if let Some((field, algorithms)) = self.algorithms() {
+            metadata[field] = json!(algorithms);
+        }
+        if let Some(date) = self.deletion_date {
+            metadata["DeletionDate"] = epoch(date);
+        }
+        if let Some(window) = self.pending_window {
+            metadata["PendingDeletionWindowInDays"] = json!(window);
+        }
+        if let Some(material) = self.current() {
+            metadata["CurrentKeyMaterialId"] = json!(material.id);
+            if self.origin == Origin::External {
+                metadata["ExpirationModel"] = json!(material.expiration_model());
+                if let Some(valid_to) = material.valid_to {
+                    metadata["ValidTo"] = epoch(valid_to);
+                }
+            }
+        }
+        if let Some(family) = &self.multi_region {
+            metadata["MultiRegionConfiguration"] = self.family(family);
+        }
+        metadata
+    }
+
+    fn family(&self, family: &MultiRegion) -> Value {
+        let member = |region: &String| json!({ "Arn": format!("arn:aws:kms:{region}:{}:key/{}", self.account, self.id), "Region": region });
+        json!({
+            "MultiRegionKeyType": if self.is_replica() { "REPLICA" } else { "PRIMARY" },
+            "PrimaryKey": member(&family.primary_region),
+            "ReplicaKeys": family.replica_regions.iter().map(member).collect::<Vec<_>>(),
+        })
+    }
+
+    /// The algorithms that the spec and usage bring, and the field that lists them.
+    fn algorithms(&self) -> Option<(&'static str, &'static [&'static str])> {
+        let rsa_signing: &[&str] = &[
+            "RSASSA_PKCS1_V1_5_SHA_256",
+            "RSASSA_PKCS1_V1_5_SHA_384",
+            "RSASSA_PKCS1_V1_5_SHA_512",
+            "RSASSA_PSS_SHA_256",
+            "RSASSA_PSS_SHA_384",
+            "RSASSA_PSS_SHA_512",
+        ];
+        Some(match (self.usage, self.spec) {
+            (KeyUsage::EncryptDecrypt, KeySpec::SymmetricDefault) => {
+                ("EncryptionAlgorithms", &["SYMMETRIC_DEFAULT"])
+            }
+            (KeyUsage::EncryptDecrypt, _) => {
+                ("EncryptionAlgorithms", &["RSAES_OAEP_SHA_1", "RSAES_OAEP_SHA_256"])
+            }
+            (KeyUsage::KeyAgreement, _) => ("KeyAgreementAlgorithms", &["ECDH"]),
+            (KeyUsage::SignVerify, KeySpec::EccNistP256 | KeySpec::EccSecgP256K1) => {
+                ("SigningAlgorithms", &["ECDSA_SHA_256"])
+            }
+            (KeyUsage::SignVerify, KeySpec::EccNistP384) => ("SigningAlgorithms", &["ECDSA_SHA_384"]),
+            (KeyUsage::SignVerify, KeySpec::EccNistP521) => ("SigningAlgorithms", &["ECDSA_SHA_512"]),
+            (KeyUsage::SignVerify, _) => ("SigningAlgorithms", rsa_signing),
+            (KeyUsage::GenerateVerifyMac, KeySpec::Hmac224) => ("MacAlgorithms", &["HMAC_SHA_224"]),
+            (KeyUsage::GenerateVerifyMac, KeySpec::Hmac256) => ("MacAlgorithms", &["HMAC_SHA_256"]),
+            (KeyUsage::GenerateVerifyMac, KeySpec::Hmac384) => ("MacAlgorithms", &["HMAC_SHA_384"]),
+            (KeyUsage::GenerateVerifyMac, KeySpec::Hmac512) => ("MacAlgorithms", &["HMAC_SHA_512"]),
+            (KeyUsage::GenerateVerifyMac, _) => return None,
+        })
     }
 
     /// Gives an imported key its material; `valid_to` is when it expires.
@@ -364,6 +455,12 @@ impl Key {
     }
 }
 
+/// A time as awsJson1.1 writes it: seconds since 1970, with milliseconds.
+pub(super) fn epoch(at: Timestamp) -> Value {
+    let millis = SignedDuration::from_millis(at.as_millisecond());
+    json!(millis.as_secs_f64())
+}
+
 /// A span of whole days of 24 hours.
 pub(super) fn days(count: i64) -> SignedDuration {
     SignedDuration::from_hours(count * 24)
@@ -383,6 +480,26 @@ pub fn default_policy(account: &str) -> String {
       "AWS" : "arn:aws:iam::{account}:root"
     }},
     "Action" : "kms:*",
+    "Resource" : "*"
+  }} ]
+}}"#
+    )
+}
+
+/// The policy of an AWS managed key: the account may look, and change nothing.
+#[must_use]
+pub fn managed_policy(account: &str) -> String {
+    format!(
+        r#"{{
+  "Version" : "2012-10-17",
+  "Id" : "auto-managed-1",
+  "Statement" : [ {{
+    "Sid" : "Allow direct access to key metadata to the account",
+    "Effect" : "Allow",
+    "Principal" : {{
+      "AWS" : "arn:aws:iam::{account}:root"
+    }},
+    "Action" : [ "kms:Describe*", "kms:Get*", "kms:List*", "kms:RevokeGrant" ],
     "Resource" : "*"
   }} ]
 }}"#

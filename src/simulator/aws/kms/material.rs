@@ -27,21 +27,18 @@ pub struct Material {
     pub valid_to: Option<Timestamp>,
     /// `KeyMaterialDescription`, of imported material alone.
     pub description: Option<String>,
-    /// Imported and not yet rotated to.
-    pub pending: bool,
 }
 
 impl Material {
     pub(super) fn new(rng: &mut StdRng) -> Self {
         let mut secret = [0; 32];
         rng.fill_bytes(&mut secret);
-        Self {
-            id: super::key::random_hex(32, rng),
-            secret,
-            valid_to: None,
-            description: None,
-            pending: false,
-        }
+        Self { id: super::key::random_hex(32, rng), secret, valid_to: None, description: None }
+    }
+
+    /// `ExpirationModel`, of imported material.
+    pub(super) fn expiration_model(&self) -> &'static str {
+        if self.valid_to.is_some() { "KEY_MATERIAL_EXPIRES" } else { "KEY_MATERIAL_DOES_NOT_EXPIRE" }
     }
 
     fn cipher(&self) -> Result<LessSafeKey, CryptoError> {

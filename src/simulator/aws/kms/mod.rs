@@ -1,14 +1,28 @@
 //! KMS: keys, their state table, rotation, grants, policies, real AES-GCM.
 
+mod aliases;
+mod crypto;
+mod desk;
+mod grants;
 pub mod key;
+mod lifecycle;
 pub mod material;
+pub mod operations;
+mod paging;
+mod policies;
+mod read;
+mod rotation;
+mod settle;
+pub mod state;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
 
-use super::{Call, Context, Refusal, Reply, ServiceEvent};
+use super::ServiceEvent;
 use key::{Key, KeySpecification, RotationType};
 
 /// Every key of the account, and of the foreign accounts that it deals with, in every Region.
@@ -16,6 +30,8 @@ use key::{Key, KeySpecification, RotationType};
 pub struct Kms {
     keys: BTreeMap<KeyRef, Key>,
     aliases: BTreeMap<AliasRef, Alias>,
+    /// What KMS did by itself and nobody has been told yet.
+    events: Vec<ServiceEvent>,
 }
 
 /// A key's place: multi-Region keys share their id, so the Region is part of it.
@@ -51,7 +67,7 @@ impl Kms {
     }
 
     fn insert(&mut self, key: Key) -> &mut Key {
-        let place = KeyRef { region: key.region.clone(), id: key.id.clone() };
+        let place = Self::place(&key);
         self.keys.entry(place).insert_entry(key).into_mut()
     }
 
@@ -103,23 +119,12 @@ impl Kms {
         let material = material::Material::new(rng);
         let family = self.key(region, id).is_some_and(|key| key.multi_region.is_some());
         for key in self.keys.values_mut().filter(|key| key.id == id && (family || key.region == region)) {
+            self.events.push(settle::rotated(key, &material, at, kind));
             key.rotate_to(material.clone(), at, kind);
         }
     }
 
-    /// Brings the keys up to `now`: rotations that fell due, deletions, expired imports. Says what was done.
-    pub fn settle(&mut self, now: Timestamp, rng: &mut StdRng) -> Vec<ServiceEvent> {
-        let _ = (now, rng);
-        Vec::new()
-    }
-
-    /// Answers one call.
-    ///
-    /// # Errors
-    ///
-    /// AWS's own refusals.
-    pub fn handle(&mut self, call: &Call, context: &mut Context<'_>) -> Result<Reply, Refusal> {
-        let _ = context;
-        Err(Refusal::unknown_operation(call))
+    fn place(key: &Key) -> KeyRef {
+        KeyRef { region: key.region.clone(), id: key.id.clone() }
     }
 }
