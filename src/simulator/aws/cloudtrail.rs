@@ -1,4 +1,4 @@
-//! CloudTrail: every call becomes a record, delivered after a delay.
+//! `CloudTrail`: every call becomes a record, delivered after a delay.
 
 use super::{Call, Context, Facts, Refusal, Reply, ServiceEvent};
 
