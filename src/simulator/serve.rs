@@ -19,8 +19,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use super::Simulator;
 use super::aws::SourceIp;
@@ -103,7 +103,7 @@ pub struct Served {
     sql: Vec<(String, SocketAddr)>,
     credentials: Credentials,
     ca_pem: Option<String>,
-    stop: watch::Sender<bool>,
+    stop: CancellationToken,
     listeners: JoinSet<()>,
 }
 
@@ -123,13 +123,13 @@ pub async fn serve(sim: Simulator, options: ServeOptions) -> Result<Served, Serv
     for (name, address) in &options.sql {
         sql.push((name.clone(), listen(*address).await?));
     }
-    let (stop, stopped) = watch::channel(false);
+    let stopped = CancellationToken::new();
     let mut served = Served {
         http: http.1,
         sql: sql.iter().map(|(name, (_, address))| (name.clone(), *address)).collect(),
         credentials,
         ca_pem: options.sql_ca_pem,
-        stop,
+        stop: stopped.clone(),
         listeners: JoinSet::new(),
     };
     let shared = sim.clone();
@@ -166,7 +166,7 @@ impl Served {
 
     /// Takes no more connections, lets answers under way be given (for two seconds at most), and ends.
     pub async fn stop(mut self) {
-        self.stop.send_replace(true);
+        self.stop.cancel();
         let finished = async { while self.listeners.join_next().await.is_some() {} };
         // Whoever has not finished by then is cut off when the set is dropped.
         let _ = tokio::time::timeout(PATIENCE, finished).await;
@@ -277,16 +277,15 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeE
 /// Takes connections until told to stop, then waits for those that are open.
 async fn accept<F>(
     listener: TcpListener,
-    stopped: watch::Receiver<bool>,
-    connection: impl Fn(TcpStream, SocketAddr, watch::Receiver<bool>) -> F,
+    stopped: CancellationToken,
+    connection: impl Fn(TcpStream, SocketAddr, CancellationToken) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
     let mut open = JoinSet::new();
-    let mut stopping = stopped.clone();
     loop {
         tokio::select! {
-            _ = stopping.wait_for(|stop| *stop) => break,
+            () = stopped.cancelled() => break,
             Some(_) = open.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
@@ -306,13 +305,8 @@ async fn accept<F>(
     while open.join_next().await.is_some() {}
 }
 
-async fn http_connection(
-    sim: Simulator,
-    stream: TcpStream,
-    peer: SocketAddr,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let mut stopping = stopped.clone();
+async fn http_connection(sim: Simulator, stream: TcpStream, peer: SocketAddr, stopped: CancellationToken) {
+    let stopping = stopped.clone();
     let service = service_fn(move |request| {
         let (sim, stopped) = (sim.clone(), stopped.clone());
         async move { answer(&sim, request, peer, stopped).await }
@@ -322,7 +316,7 @@ async fn http_connection(
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stopping.wait_for(|stop| *stop) => {
+        () = stopping.cancelled() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }
@@ -337,7 +331,7 @@ async fn answer(
     sim: &Simulator,
     request: Request<Incoming>,
     peer: SocketAddr,
-    mut stopped: watch::Receiver<bool>,
+    stopped: CancellationToken,
 ) -> Result<Response<Full<Bytes>>, NoAnswer> {
     let (mut head, body) = request.into_parts();
     head.extensions.insert(SourceIp(peer.ip().to_string()));
@@ -351,7 +345,7 @@ async fn answer(
         Err(NoAnswer::ConnectionLost) => Err(NoAnswer::ConnectionLost),
         // Silence until the client has had enough, or we stop.
         Err(NoAnswer::Timeout) => {
-            let _ = stopped.wait_for(|stop| *stop).await;
+            let () = stopped.cancelled().await;
             Err(NoAnswer::Timeout)
         }
     }
@@ -363,7 +357,7 @@ fn too_long() -> Response<Full<Bytes>> {
     response
 }
 
-async fn sql_connection(connection: BoxFuture<'static, io::Result<()>>, stopped: watch::Receiver<bool>) {
+async fn sql_connection(connection: BoxFuture<'static, io::Result<()>>, stopped: CancellationToken) {
     let logged = async {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection to the simulated SQL Server broke");
@@ -373,10 +367,10 @@ async fn sql_connection(connection: BoxFuture<'static, io::Result<()>>, stopped:
     until_stopped(logged, stopped).await;
 }
 
-async fn until_stopped(work: impl Future<Output = ()>, mut stopped: watch::Receiver<bool>) {
+async fn until_stopped(work: impl Future<Output = ()>, stopped: CancellationToken) {
     tokio::select! {
         () = work => {}
-        _ = stopped.wait_for(|stop| *stop) => {}
+        () = stopped.cancelled() => {}
     }
 }
 

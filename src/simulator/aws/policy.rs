@@ -309,11 +309,10 @@ fn test_of(operator: &str) -> Option<(Test, bool)> {
     let test: (Test, bool) = match operator {
         "StringEquals" => (|wanted, actual| wanted == actual, false),
         "StringNotEquals" => (|wanted, actual| wanted == actual, true),
-        "StringEqualsIgnoreCase" => (str::eq_ignore_ascii_case, false),
+        "StringEqualsIgnoreCase" | "Bool" => (str::eq_ignore_ascii_case, false),
         "StringNotEqualsIgnoreCase" => (str::eq_ignore_ascii_case, true),
         "StringLike" | "ArnLike" | "ArnEquals" => (wildcard, false),
         "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => (wildcard, true),
-        "Bool" => (str::eq_ignore_ascii_case, false),
         "NumericEquals" => (
             |wanted, actual| compare(wanted, actual, |wanted, actual| (actual - wanted).abs() < f64::EPSILON),
             false,
