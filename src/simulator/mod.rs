@@ -10,6 +10,8 @@ pub mod clock;
 pub mod faults;
 pub mod record;
 pub mod sql;
+#[cfg(test)]
+mod tests;
 pub mod world;
 
 use std::sync::atomic::{AtomicBool, Ordering};
