@@ -12,6 +12,8 @@ pub mod record;
 pub mod seed;
 pub mod serve;
 pub mod sql;
+#[cfg(test)]
+mod tests;
 pub mod traffic;
 pub mod world;
 

@@ -470,7 +470,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_star_matches_anything_between_its_ends(head in "[a-z]{0,5}", middle in ".{0,10}", tail in "[a-z]{0,5}") {
-            let pattern = format!("{}*{}", head, tail);
+            let pattern = format!("{head}*{tail}");
             let text = format!("{head}{middle}{tail}");
             proptest::prop_assert!(wildcard(&pattern, &text));
             let other = format!("#{text}");

@@ -7,6 +7,7 @@ mod grants;
 pub mod key;
 mod lifecycle;
 pub mod material;
+mod metadata;
 pub mod operations;
 mod paging;
 mod policies;

@@ -136,7 +136,7 @@ fn every_rule_has_a_row_of_the_state_table() {
     }
 }
 
-/// The table as AWS documents it, written out anew: E ok, D DisabledException, X `KMSInvalidStateException`,
+/// The table as AWS documents it, written out anew: E ok, D `DisabledException`, X `KMSInvalidStateException`,
 /// U `UnsupportedOperationException`. States in the order Enabled, Disabled, `PendingDeletion`,
 /// `PendingReplicaDeletion`, `PendingImport`, Unavailable, Creating, Updating.
 const DOCUMENTED: &[(&str, &str)] = &[
@@ -645,7 +645,8 @@ fn aliases_point_and_move_and_go() {
         "AlreadyExistsException"
     );
     desk.ask("UpdateAlias", json!({ "AliasName": name, "TargetKeyId": two })).expect("moved");
-    assert_eq!(desk.facts.response_elements["keyId"], json!(desk.truth(&two).arn()));
+    let arn = desk.truth(&two).arn();
+    assert_eq!(desk.facts.response_elements["keyId"], json!(arn));
     let listed = desk.ask("ListAliases", json!({ "KeyId": two })).expect("aliases");
     assert_eq!(listed["Aliases"][0]["AliasName"], json!(name));
     desk.truth(&one).state = KeyState::PendingDeletion;
