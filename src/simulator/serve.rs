@@ -7,11 +7,9 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -33,20 +31,13 @@ const LONGEST_REQUEST: usize = 1 << 20;
 /// How long a stop waits for answers under way.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Carries one SQL connection, from its first byte to its last, for the server of this name.
-pub type SqlConnect = Arc<dyn Fn(String, TcpStream) -> BoxFuture<'static, io::Result<()>> + Send + Sync>;
-
 /// Where to listen, and as whom the environment lines log in.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// All AWS services. Port 0 takes a free one.
     pub http: SocketAddr,
     /// Each SQL server by the name it has in the world. Port 0 takes a free one.
     pub sql: Vec<(String, SocketAddr)>,
-    /// What speaks TDS on the SQL ports.
-    pub sql_connect: SqlConnect,
-    /// The certificate that SQL clients are to trust, PEM; written beside the environment file.
-    pub sql_ca_pem: Option<String>,
     /// The IAM user whose access key the environment lines name.
     pub user: String,
     /// The seed of the account's own traffic; `None` keeps it silent.
@@ -56,25 +47,14 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// Free ports on 127.0.0.1 for everything in the world, with `platform`'s access key and no traffic.
     #[must_use]
-    pub fn free_ports(sim: &Simulator, sql_connect: SqlConnect) -> Self {
+    pub fn free_ports(sim: &Simulator) -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
             http: any,
             sql: sim.world().sql.iter().map(|server| (server.name.clone(), any)).collect(),
-            sql_connect,
-            sql_ca_pem: None,
             user: "platform".to_owned(),
             traffic: None,
         }
-    }
-}
-
-impl std::fmt::Debug for ServeOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServeOptions")
-            .field("http", &self.http)
-            .field("sql", &self.sql)
-            .finish_non_exhaustive()
     }
 }
 
@@ -88,6 +68,8 @@ pub enum ServeError {
     NotLoopback(SocketAddr),
     #[error("cannot listen on {address}: {source}; choose another port, or 0 for a free one")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot make the SQL servers' certificate authority: {0}; the crypto library refused, try again")]
+    Certificates(io::Error),
     #[error(
         "there is no IAM user {0:?} in the simulated account; use platform, oncall-a, oncall-b or auditor"
     )]
@@ -102,7 +84,7 @@ pub struct Served {
     http: SocketAddr,
     sql: Vec<(String, SocketAddr)>,
     credentials: Credentials,
-    ca_pem: Option<String>,
+    ca_pem: String,
     stop: CancellationToken,
     listeners: JoinSet<()>,
 }
@@ -118,6 +100,7 @@ pub async fn serve(sim: Simulator, options: ServeOptions) -> Result<Served, Serv
         return Err(ServeError::NotLoopback(outside));
     }
     let credentials = known(&sim, &options)?;
+    let ca_pem = sim.sql_ca_pem().map_err(ServeError::Certificates)?.to_owned();
     let http = listen(options.http).await?;
     let mut sql = Vec::new();
     for (name, address) in &options.sql {
@@ -128,7 +111,7 @@ pub async fn serve(sim: Simulator, options: ServeOptions) -> Result<Served, Serv
         http: http.1,
         sql: sql.iter().map(|(name, (_, address))| (name.clone(), *address)).collect(),
         credentials,
-        ca_pem: options.sql_ca_pem,
+        ca_pem,
         stop: stopped.clone(),
         listeners: JoinSet::new(),
     };
@@ -138,10 +121,10 @@ pub async fn serve(sim: Simulator, options: ServeOptions) -> Result<Served, Serv
         async move { http_connection(sim, stream, peer, stopped).await }
     }));
     for (name, (listener, _)) in sql {
-        let connect = Arc::clone(&options.sql_connect);
+        let shared = sim.clone();
         served.listeners.spawn(accept(listener, stopped.clone(), move |stream, _, stopped| {
-            let connection = connect(name.clone(), stream);
-            async move { sql_connection(connection, stopped).await }
+            let (sim, name) = (shared.clone(), name.clone());
+            async move { sql_connection(&sim, &name, stream, stopped).await }
         }));
     }
     if let Some(seed) = options.traffic {
@@ -162,6 +145,12 @@ impl Served {
     #[must_use]
     pub fn sql(&self) -> &[(String, SocketAddr)] {
         &self.sql
+    }
+
+    /// The certificate that SQL clients are to trust, in PEM.
+    #[must_use]
+    pub fn sql_ca_pem(&self) -> &str {
+        &self.ca_pem
     }
 
     /// Takes no more connections, lets answers under way be given (for two seconds at most), and ends.
@@ -216,13 +205,9 @@ pub fn env_lines(served: &Served, ca_file: Option<&Path>) -> String {
 /// Whatever the file system says.
 pub async fn write_env_file(served: &Served, file: &Path) -> io::Result<()> {
     let file = std::path::absolute(file)?;
-    let mut ca_file = None;
-    if let Some(pem) = &served.ca_pem {
-        let beside = with_suffix(&file, ".ca.pem");
-        write_whole(&beside, pem).await?;
-        ca_file = Some(beside);
-    }
-    write_whole(&file, &env_lines(served, ca_file.as_deref())).await
+    let ca_file = with_suffix(&file, ".ca.pem");
+    write_whole(&ca_file, &served.ca_pem).await?;
+    write_whole(&file, &env_lines(served, Some(&ca_file))).await
 }
 
 async fn write_whole(file: &Path, text: &str) -> io::Result<()> {
@@ -357,9 +342,9 @@ fn too_long() -> Response<Full<Bytes>> {
     response
 }
 
-async fn sql_connection(connection: BoxFuture<'static, io::Result<()>>, stopped: CancellationToken) {
+async fn sql_connection(sim: &Simulator, name: &str, stream: TcpStream, stopped: CancellationToken) {
     let logged = async {
-        if let Err(error) = connection.await {
+        if let Err(error) = sim.sql(name, stream).await {
             tracing::debug!(%error, "a connection to the simulated SQL Server broke");
         }
     };

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
+use aws_sdk_rds::types::DbInstance;
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -151,7 +152,7 @@ async fn rds_follows_its_storage_key() {
     let sim = simulator();
     let client = client!(aws_sdk_rds, sim, "platform");
     let all = client.describe_db_instances().send().await.unwrap();
-    let names: Vec<_> = all.db_instances().iter().filter_map(|one| one.db_instance_identifier()).collect();
+    let names: Vec<_> = all.db_instances().iter().filter_map(DbInstance::db_instance_identifier).collect();
     assert_eq!(names, ["buzz-dev-1", "buzz-prod-1", "buzz-staging-1"]);
     let production = &all.db_instances()[1];
     let key = keys::arn_behind(&sim.world().kms, keys::USER_DATA);

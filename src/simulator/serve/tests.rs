@@ -10,21 +10,16 @@ fn simulator() -> Simulator {
     Simulator::new(seed::buzz_tutor(1, now), VirtualClock::frozen(now))
 }
 
-/// Speaks no TDS: says its name and goes.
-fn herald() -> SqlConnect {
-    Arc::new(|name, mut stream| Box::pin(async move { stream.write_all(name.as_bytes()).await }))
-}
-
 #[tokio::test]
 async fn refuses_every_address_but_loopback() {
     for outside in ["0.0.0.0:0", "[::]:0", "10.0.0.1:0"] {
         let outside: SocketAddr = outside.parse().unwrap();
         let sim = simulator();
-        let options = ServeOptions { http: outside, ..ServeOptions::free_ports(&sim, herald()) };
+        let options = ServeOptions { http: outside, ..ServeOptions::free_ports(&sim) };
         let refused = serve(sim.clone(), options).await.unwrap_err();
         assert!(matches!(refused, ServeError::NotLoopback(address) if address == outside));
         assert!(refused.to_string().contains("127.0.0.1"), "says what to do");
-        let mut options = ServeOptions::free_ports(&sim, herald());
+        let mut options = ServeOptions::free_ports(&sim);
         options.sql[0].1 = outside;
         assert!(matches!(serve(sim, options).await.unwrap_err(), ServeError::NotLoopback(_)));
     }
@@ -33,9 +28,9 @@ async fn refuses_every_address_but_loopback() {
 #[tokio::test]
 async fn names_what_is_not_there() {
     let sim = simulator();
-    let options = ServeOptions { user: "nobody".into(), ..ServeOptions::free_ports(&sim, herald()) };
+    let options = ServeOptions { user: "nobody".into(), ..ServeOptions::free_ports(&sim) };
     assert!(matches!(serve(sim.clone(), options).await.unwrap_err(), ServeError::NoSuchUser(_)));
-    let mut options = ServeOptions::free_ports(&sim, herald());
+    let mut options = ServeOptions::free_ports(&sim);
     options.sql[0].0 = "elsewhere".into();
     assert!(matches!(serve(sim, options).await.unwrap_err(), ServeError::NoSuchSqlServer(_)));
 }
@@ -45,7 +40,7 @@ async fn a_taken_port_is_said_to_be_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
     let sim = simulator();
-    let options = ServeOptions { http: address, ..ServeOptions::free_ports(&sim, herald()) };
+    let options = ServeOptions { http: address, ..ServeOptions::free_ports(&sim) };
     let refused = serve(sim, options).await.unwrap_err();
     assert!(refused.to_string().contains(&address.to_string()));
 }
@@ -53,13 +48,11 @@ async fn a_taken_port_is_said_to_be_taken() {
 #[tokio::test]
 async fn every_sql_server_has_a_port_of_its_own_and_all_close_on_stop() {
     let sim = simulator();
-    let served = serve(sim.clone(), ServeOptions::free_ports(&sim, herald())).await.unwrap();
+    let served = serve(sim.clone(), ServeOptions::free_ports(&sim)).await.unwrap();
     let (http, sql) = (served.http(), served.sql().to_vec());
     assert_eq!(sql.len(), 2);
     for (name, address) in &sql {
-        let mut said = String::new();
-        TcpStream::connect(address).await.unwrap().read_to_string(&mut said).await.unwrap();
-        assert_eq!(said, *name);
+        assert_eq!(server_name(&served, *address).await, *name);
     }
     let idle = TcpStream::connect(http).await.unwrap();
     served.stop().await;
@@ -68,10 +61,28 @@ async fn every_sql_server_has_a_port_of_its_own_and_all_close_on_stop() {
     assert!(TcpStream::connect(sql[0].1).await.is_err());
 }
 
+/// What the server at this port calls itself, asked over verified TLS.
+async fn server_name(served: &Served, address: SocketAddr) -> String {
+    use tokio_util::compat::TokioAsyncWriteCompatExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, served.sql_ca_pem()).unwrap();
+    let mut config = tiberius::Config::new();
+    config.host("localhost");
+    config.port(address.port());
+    config.authentication(tiberius::AuthMethod::sql_server(seed::SQL_READER, seed::SQL_PASSWORD));
+    config.encryption(tiberius::EncryptionLevel::Required);
+    config.trust_cert_ca(ca.to_string_lossy());
+    let stream = TcpStream::connect(address).await.unwrap().compat_write();
+    let mut client = tiberius::Client::connect(config, stream).await.unwrap();
+    let row = client.simple_query("SELECT @@SERVERNAME").await.unwrap().into_row().await.unwrap().unwrap();
+    row.get::<&str, _>(0).unwrap().to_lowercase()
+}
+
 #[tokio::test]
 async fn one_connection_carries_many_requests() {
     let sim = simulator();
-    let served = serve(sim.clone(), ServeOptions::free_ports(&sim, herald())).await.unwrap();
+    let served = serve(sim.clone(), ServeOptions::free_ports(&sim)).await.unwrap();
     let mut stream = TcpStream::connect(served.http()).await.unwrap();
     for _ in 0..3 {
         let request = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\
@@ -104,7 +115,7 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("it's here.env");
     let sim = simulator();
-    let options = ServeOptions { sql_ca_pem: Some("PEM".into()), ..ServeOptions::free_ports(&sim, herald()) };
+    let options = ServeOptions::free_ports(&sim);
     let served = serve(sim.clone(), options).await.unwrap();
     write_env_file(&served, &file).await.unwrap();
     write_env_file(&served, &file).await.unwrap();
@@ -124,7 +135,10 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     assert_eq!(value("AWS_SECRET_ACCESS_KEY"), Some(user.secret_access_key.as_str()));
     assert_eq!(value("PORTCULLIS_SIM_SQL_PORT"), Some(served.sql()[0].1.port().to_string().as_str()));
     assert_eq!(value("PORTCULLIS_SIM_SQL_PASSWORD"), Some(seed::SQL_PASSWORD));
-    assert_eq!(std::fs::read_to_string(value("PORTCULLIS_SIM_SQL_CA_FILE").unwrap()).unwrap(), "PEM");
+    assert_eq!(
+        std::fs::read_to_string(value("PORTCULLIS_SIM_SQL_CA_FILE").unwrap()).unwrap(),
+        served.sql_ca_pem()
+    );
     served.stop().await;
 }
 
