@@ -23,13 +23,14 @@ pub struct Simulator {
     world: Arc<Mutex<World>>,
     clock: VirtualClock,
     faults: Faults,
+    sql: Arc<sql::Sql>,
 }
 
 impl Simulator {
     /// A simulator over this world, running on this clock.
     #[must_use]
     pub fn new(world: World, clock: VirtualClock) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), clock, faults: Faults::default() }
+        Self { world: Arc::new(Mutex::new(world)), clock, faults: Faults::default(), sql: Arc::default() }
     }
 
     /// The clock that everything here runs on.
@@ -42,6 +43,11 @@ impl Simulator {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// What the SQL servers share beside the world.
+    fn sql_runtime(&self) -> &sql::Sql {
+        &self.sql
     }
 
     /// The truth, for tests, drills and the services themselves. Never held across an await.
