@@ -6,10 +6,11 @@
 pub mod filter;
 pub mod index;
 pub mod join;
+mod link;
 pub mod present;
 pub mod refresh;
 
 pub use filter::Filter;
 pub use index::{Column, Index, Sort};
 pub use join::{Gathered, join};
-pub use refresh::{Progress, RefreshHandle, load_once};
+pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
