@@ -120,6 +120,11 @@ impl House {
         let clock = Clock::from_fn(move || virtual_clock.now());
         let estate = Estate::open(environment(), wire, clock).await.unwrap();
         let inventory = Arc::new(load_once(&estate, |_| {}).await);
+        eprintln!(
+            "{:?} {:?}",
+            inventory.sources,
+            inventory.keys.values().map(|k| k.name()).collect::<Vec<_>>()
+        );
         let dir = TempDir::new().unwrap();
         let responder = spawn(&estate, &inventory, &dir, None);
         let (standing, refusals, kinds) = Default::default();
@@ -155,7 +160,8 @@ impl House {
 
     async fn hear(&mut self) -> Option<Told> {
         let told = tokio::time::timeout(Duration::from_mins(10), self.responder.told.recv());
-        let told = told.await.expect("the responder says nothing for ten minutes")?;
+        let told = told.await;
+        let told = told.unwrap_or_else(|_| panic!("silent for ten minutes; refused: {:?}", self.refusals))?;
         match &told {
             Told::Standing(standing) => self.standing = standing.clone(),
             Told::Refused { reason } => self.refusals.push(reason.clone()),
