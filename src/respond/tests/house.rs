@@ -120,11 +120,6 @@ impl House {
         let clock = Clock::from_fn(move || virtual_clock.now());
         let estate = Estate::open(environment(), wire, clock).await.unwrap();
         let inventory = Arc::new(load_once(&estate, |_| {}).await);
-        eprintln!(
-            "{:?} {:?}",
-            inventory.sources,
-            inventory.keys.values().map(|k| k.name()).collect::<Vec<_>>()
-        );
         let dir = TempDir::new().unwrap();
         let responder = spawn(&estate, &inventory, &dir, None);
         let (standing, refusals, kinds) = Default::default();
