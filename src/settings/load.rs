@@ -367,7 +367,7 @@ impl Reader<'_> {
             .parse::<Span>()
             .and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()))
             .ok()
-            .filter(|span| span.is_positive());
+            .filter(SignedDuration::is_positive);
         if read.is_none() {
             let reason = format!(
                 "`{}` is not a span of time, such as \"2h\", \"90m\" or \"7d\"",
