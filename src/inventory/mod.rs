@@ -1,1 +1,15 @@
 //! Joins KMS and SQL Server into pairs; what depends on a key; refresh.
+//!
+//! [`join`](join::join) is pure: what the sources said goes in, an [`Inventory`](crate::model::pair::Inventory)
+//! comes out. [`refresh`] asks the sources; [`filter`], [`index`] and [`present`] show the rows.
+
+pub mod filter;
+pub mod index;
+pub mod join;
+pub mod present;
+pub mod refresh;
+
+pub use filter::Filter;
+pub use index::{Column, Index, Sort};
+pub use join::{Gathered, join};
+pub use refresh::{Progress, RefreshHandle, load_once};

@@ -1,0 +1,195 @@
+//! Reads of KMS: every fact has a call of its own, and so its own way of failing.
+
+mod convert;
+
+use std::collections::BTreeMap;
+
+use aws_sdk_kms::Client;
+use aws_sdk_kms::types::IncludeKeyMaterial;
+
+use super::failure::Failure;
+use super::pages::Pages;
+use crate::clock::Clock;
+use crate::model::arn::{AliasArn, KeyArn};
+use crate::model::key::{Grant, KmsKey, LastUse, RotationRecord, RotationStatus};
+use crate::model::seen::Seen;
+use crate::model::text::Untrusted;
+
+/// Reads of KMS in one Region. Clones share connections.
+#[derive(Clone, Debug)]
+pub struct KmsReads {
+    client: Client,
+    region: String,
+    clock: Clock,
+}
+
+/// One alias, as `ListAliases` gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasEntry {
+    pub arn: AliasArn,
+    /// Without the `alias/` prefix.
+    pub name: Untrusted,
+    /// None for an alias that AWS keeps for itself and that has no key yet.
+    pub key_id: Option<String>,
+}
+
+/// Reads every page of a listing whose answers are `truncated` with a `next_marker`.
+macro_rules! all_pages {
+    ($operation:expr, $request:expr, $items:ident) => {{
+        let (mut pages, mut found, mut marker) = (Pages::of($operation), Vec::new(), None);
+        loop {
+            let answer = $request.set_marker(marker).send().await.map_err(|e| Failure::of($operation, &e))?;
+            found.extend(answer.$items.unwrap_or_default());
+            // A server that ignores markers gives one page and says that it is all.
+            marker = pages.next(answer.next_marker.filter(|_| answer.truncated))?;
+            if marker.is_none() {
+                break found;
+            }
+        }
+    }};
+}
+
+impl KmsReads {
+    pub(super) fn new(client: Client, region: &str, clock: Clock) -> Self {
+        Self { client, region: region.to_owned(), clock }
+    }
+
+    /// The Region that is asked.
+    #[must_use]
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Every key of the account in this Region, AWS's own included.
+    ///
+    /// # Errors
+    /// [`Failure`] where a page cannot be read.
+    pub async fn list_keys(&self) -> Result<Vec<KeyArn>, Failure> {
+        const OPERATION: &str = "kms:ListKeys";
+        let keys = all_pages!(OPERATION, self.client.list_keys(), keys);
+        keys.into_iter().map(|key| convert::key_arn(OPERATION, key.key_arn.as_deref())).collect()
+    }
+
+    /// Every alias of the account in this Region.
+    ///
+    /// # Errors
+    /// [`Failure`] where a page cannot be read.
+    pub async fn list_aliases(&self) -> Result<Vec<AliasEntry>, Failure> {
+        const OPERATION: &str = "kms:ListAliases";
+        let aliases = all_pages!(OPERATION, self.client.list_aliases(), aliases);
+        aliases.into_iter().map(|alias| convert::alias(OPERATION, alias)).collect()
+    }
+
+    /// A key, by id, ARN, alias (`alias/NAME`) or alias ARN. What has calls of its own is still loading in it.
+    ///
+    /// # Errors
+    /// [`Failure`]; its cause is `NotFound` where KMS says that no such key exists.
+    pub async fn describe(&self, key: &str) -> Result<KmsKey, Failure> {
+        const OPERATION: &str = "kms:DescribeKey";
+        let answer =
+            self.client.describe_key().key_id(key).send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        let metadata =
+            answer.key_metadata.ok_or_else(|| Failure::unreadable(OPERATION, "the answer holds no key"))?;
+        convert::key(OPERATION, metadata, self.clock.now())
+    }
+
+    /// A key's tags.
+    ///
+    /// # Errors
+    /// [`Failure`] where a page cannot be read.
+    pub async fn tags(&self, key: &KeyArn) -> Result<BTreeMap<String, Untrusted>, Failure> {
+        let request = || self.client.list_resource_tags().key_id(key.as_str());
+        let tags = all_pages!("kms:ListResourceTags", request(), tags);
+        Ok(tags.into_iter().map(|tag| (tag.tag_key, Untrusted::new(tag.tag_value))).collect())
+    }
+
+    /// Whether and when KMS rotates a key by itself.
+    ///
+    /// # Errors
+    /// [`Failure`]; its cause is `Unsupported` for keys that cannot rotate.
+    pub async fn rotation_status(&self, key: &KeyArn) -> Result<RotationStatus, Failure> {
+        const OPERATION: &str = "kms:GetKeyRotationStatus";
+        let request = self.client.get_key_rotation_status().key_id(key.as_str());
+        let answer = request.send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        convert::rotation_status(OPERATION, &answer)
+    }
+
+    /// A key's materials and when each was rotated to, newest first.
+    ///
+    /// # Errors
+    /// [`Failure`]; its cause is `Unsupported` for keys that cannot rotate.
+    pub async fn rotations(&self, key: &KeyArn) -> Result<Vec<RotationRecord>, Failure> {
+        const OPERATION: &str = "kms:ListKeyRotations";
+        let request = || {
+            self.client
+                .list_key_rotations()
+                .key_id(key.as_str())
+                .include_key_material(IncludeKeyMaterial::AllKeyMaterial)
+        };
+        let rotations = all_pages!(OPERATION, request(), rotations);
+        let records = rotations.into_iter().map(|entry| convert::rotation(OPERATION, entry));
+        let mut records = records.collect::<Result<Vec<_>, _>>()?;
+        records.sort_by_key(|record| std::cmp::Reverse(record.at));
+        Ok(records)
+    }
+
+    /// A key's grants.
+    ///
+    /// # Errors
+    /// [`Failure`] where a page cannot be read.
+    pub async fn grants(&self, key: &KeyArn) -> Result<Vec<Grant>, Failure> {
+        const OPERATION: &str = "kms:ListGrants";
+        let request = || self.client.list_grants().key_id(key.as_str());
+        let grants = all_pages!(OPERATION, request(), grants);
+        grants.into_iter().map(|grant| convert::grant(OPERATION, grant)).collect()
+    }
+
+    /// A key's policy, as JSON text.
+    ///
+    /// # Errors
+    /// [`Failure`] where it cannot be read.
+    pub async fn policy(&self, key: &KeyArn) -> Result<Untrusted, Failure> {
+        const OPERATION: &str = "kms:GetKeyPolicy";
+        let request = self.client.get_key_policy().key_id(key.as_str()).policy_name("default");
+        let answer = request.send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        answer
+            .policy
+            .map(Untrusted::from)
+            .ok_or_else(|| Failure::unreadable(OPERATION, "the answer holds no policy"))
+    }
+
+    /// When a key was last used with success. KMS allows five such requests a second.
+    ///
+    /// # Errors
+    /// [`Failure`] where it cannot be read.
+    pub async fn last_usage(&self, key: &KeyArn) -> Result<LastUse, Failure> {
+        const OPERATION: &str = "kms:GetKeyLastUsage";
+        let request = self.client.get_key_last_usage().key_id(key.as_str());
+        let answer = request.send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        convert::last_use(OPERATION, answer)
+    }
+
+    /// Asks for every fact that is still loading in a described key; each that cannot be had says why.
+    /// Aliases are left alone: [`Self::list_aliases`] gives them for all keys at once.
+    #[must_use]
+    pub async fn filled(&self, key: KmsKey) -> KmsKey {
+        let arn = key.arn.clone();
+        let (tags, rotation, rotations, grants, policy, last_use) = tokio::join!(
+            still(key.tags, self.tags(&arn)),
+            still(key.rotation, self.rotation_status(&arn)),
+            still(key.rotations, self.rotations(&arn)),
+            still(key.grants, self.grants(&arn)),
+            still(key.policy, self.policy(&arn)),
+            still(key.last_use, self.last_usage(&arn)),
+        );
+        KmsKey { tags, rotation, rotations, grants, policy, last_use, ..key }
+    }
+}
+
+/// The fact as it is, or the answer where it is still loading.
+async fn still<T>(fact: Seen<T>, asked: impl Future<Output = Result<T, Failure>>) -> Seen<T> {
+    match fact {
+        Seen::Loading => asked.await.into(),
+        had => had,
+    }
+}

@@ -1,0 +1,19 @@
+//! The SDK's times and ours.
+
+use aws_smithy_types::DateTime;
+use jiff::Timestamp;
+
+use super::failure::Failure;
+
+/// The SDK's time as ours.
+pub(super) fn instant(operation: &'static str, time: &DateTime) -> Result<Timestamp, Failure> {
+    // Less than a second's worth of nanoseconds always fits.
+    let nanos = i32::try_from(time.subsec_nanos()).unwrap_or_default();
+    Timestamp::new(time.secs(), nanos)
+        .map_err(|_| Failure::unreadable(operation, format!("the answer holds an impossible time: {time}")))
+}
+
+/// Our time as the SDK's.
+pub(super) fn sdk(time: Timestamp) -> DateTime {
+    DateTime::from_secs(time.as_second())
+}

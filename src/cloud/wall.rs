@@ -1,0 +1,61 @@
+//! The read-only wall: behind the types, which expose reads alone, a second refusal.
+
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::Intercept;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeSerializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::orchestrator::Metadata;
+use aws_smithy_types::config_bag::ConfigBag;
+
+/// Every operation that a read client may send. None of them changes anything.
+const READS: [(&str, &[&str]); 4] = [
+    (
+        "KMS",
+        &[
+            "DescribeKey",
+            "GetKeyLastUsage",
+            "GetKeyPolicy",
+            "GetKeyRotationStatus",
+            "ListAliases",
+            "ListGrants",
+            "ListKeyRotations",
+            "ListKeys",
+            "ListResourceTags",
+        ],
+    ),
+    ("CloudTrail", &["LookupEvents"]),
+    ("RDS", &["DescribeDBInstances"]),
+    ("STS", &["GetCallerIdentity"]),
+];
+
+/// Refuses, before anything is sent, every operation that is not on the list of reads.
+#[derive(Debug)]
+pub(super) struct ReadOnlyWall;
+
+/// What the wall says.
+#[derive(Debug, thiserror::Error)]
+#[error("{service}:{operation} is not a read, and this client only reads; nothing was sent")]
+pub(super) struct NotARead {
+    service: String,
+    operation: String,
+}
+
+impl Intercept for ReadOnlyWall {
+    fn name(&self) -> &'static str {
+        "ReadOnlyWall"
+    }
+
+    fn read_before_execution(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let (service, operation) = config
+            .load::<Metadata>()
+            .map_or(("an unknown service", "an unnamed operation"), |call| (call.service(), call.name()));
+        let is_read = READS.iter().any(|(s, operations)| *s == service && operations.contains(&operation));
+        if is_read {
+            return Ok(());
+        }
+        Err(NotARead { service: service.to_owned(), operation: operation.to_owned() }.into())
+    }
+}

@@ -1,0 +1,52 @@
+//! How a stream to a SQL server is had: over TCP, or handed in by a server in this process.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
+use tokio::net::TcpStream;
+
+/// How long a TCP connection may take to stand, over all the addresses that the host name has.
+const TCP_CONNECT: Duration = Duration::from_secs(5);
+
+/// Where streams to SQL servers come from.
+#[derive(Clone, Debug, Default)]
+pub enum Dialer {
+    #[default]
+    Tcp,
+    InProcess(Arc<dyn InProcessSql>),
+}
+
+/// A SQL server in this process, such as a simulated one.
+#[async_trait]
+pub trait InProcessSql: Send + Sync + std::fmt::Debug {
+    /// Opens a stream as TCP would to `host:port`.
+    ///
+    /// # Errors
+    /// What the operating system would answer: refused, unreachable, timed out.
+    async fn dial(&self, host: &str, port: u16) -> io::Result<DuplexStream>;
+}
+
+/// A stream in both directions, whatever carries it.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+impl Dialer {
+    /// Opens a stream to `host:port`, within 5 seconds.
+    pub(super) async fn dial(&self, host: &str, port: u16) -> io::Result<Box<dyn Stream>> {
+        let late = || io::Error::new(io::ErrorKind::TimedOut, "no connection within 5 s");
+        let dialling = async {
+            Ok::<Box<dyn Stream>, io::Error>(match self {
+                Self::Tcp => {
+                    let stream = TcpStream::connect((host, port)).await?;
+                    stream.set_nodelay(true)?;
+                    Box::new(stream)
+                }
+                Self::InProcess(server) => Box::new(server.dial(host, port).await?),
+            })
+        };
+        tokio::time::timeout(TCP_CONNECT, dialling).await.map_err(|_| late())?
+    }
+}

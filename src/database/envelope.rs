@@ -1,0 +1,104 @@
+//! The layout of an encrypted column key, seen from outside.
+
+use crate::model::catalog::Envelope;
+
+/// The only version of the common layout.
+const VERSION: u8 = 0x01;
+/// Version, path length, ciphertext length.
+const HEADER: usize = 5;
+
+/// Reads an encrypted value: `0x01 | u16le path length | u16le ciphertext length | key path in UTF-16LE |
+/// ciphertext | signature`, both lengths in bytes (the layout of Microsoft's own providers, which others
+/// copy). A value of another shape is opaque, which is no error: the provider belongs to the customer, and a
+/// bare KMS ciphertext may begin with 0x01 too.
+#[must_use]
+pub fn read(value: &[u8]) -> Envelope {
+    common(value).unwrap_or(Envelope::Opaque { bytes: value.len() })
+}
+
+fn common(value: &[u8]) -> Option<Envelope> {
+    let (header, rest) = value.split_at_checked(HEADER)?;
+    let &[VERSION, path_low, path_high, text_low, text_high] = header else { return None };
+    let path_bytes = usize::from(u16::from_le_bytes([path_low, path_high]));
+    let ciphertext_bytes = usize::from(u16::from_le_bytes([text_low, text_high]));
+    let (path, rest) = rest.split_at_checked(path_bytes)?;
+    let signature_bytes = rest.len().checked_sub(ciphertext_bytes)?;
+    if path.is_empty() || ciphertext_bytes == 0 {
+        return None;
+    }
+    let key_path = utf16(path).filter(|path| !path.contains('\0'))?.into();
+    Some(Envelope::Common { key_path, ciphertext_bytes, signature_bytes })
+}
+
+fn utf16(bytes: &[u8]) -> Option<String> {
+    if bytes.len() % 2 != 0 {
+        return None;
+    }
+    let units = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
+    char::decode_utf16(units).collect::<Result<_, _>>().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+    use crate::model::catalog::Envelope;
+    use proptest::prelude::*;
+
+    fn sealed(path: &str, ciphertext: &[u8], signature: &[u8]) -> Vec<u8> {
+        let path: Vec<u8> = path.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut value = vec![1];
+        value.extend(u16::try_from(path.len()).unwrap().to_le_bytes());
+        value.extend(u16::try_from(ciphertext.len()).unwrap().to_le_bytes());
+        value.extend(path);
+        value.extend(ciphertext);
+        value.extend(signature);
+        value
+    }
+
+    #[test]
+    fn a_bare_kms_ciphertext_that_begins_with_one_is_opaque() {
+        // KMS ciphertexts begin 01 02 02 00 …: read as an envelope, the path would be 514 bytes long.
+        let mut bare = vec![0x01, 0x02, 0x02, 0x00, 0x78];
+        bare.extend([7; 180]);
+        assert_eq!(read(&bare), Envelope::Opaque { bytes: 185 });
+    }
+
+    #[test]
+    fn lengths_count_bytes_not_characters() {
+        let value = sealed("key/a", &[9; 4], &[]);
+        assert_eq!(value[1], 10);
+        assert_eq!(
+            read(&value),
+            Envelope::Common { key_path: "key/a".into(), ciphertext_bytes: 4, signature_bytes: 0 }
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_is_read_back(
+            path in "[^\0]{1,40}", ciphertext in prop::collection::vec(any::<u8>(), 1..300), signature in prop::collection::vec(any::<u8>(), 0..260),
+        ) {
+            prop_assert_eq!(read(&sealed(&path, &ciphertext, &signature)), Envelope::Common {
+                key_path: path.into(), ciphertext_bytes: ciphertext.len(), signature_bytes: signature.len(),
+            });
+        }
+
+        #[test]
+        fn any_bytes_are_read_and_every_byte_is_accounted_for(value in prop::collection::vec(any::<u8>(), 0..600)) {
+            match read(&value) {
+                Envelope::Opaque { bytes } => prop_assert_eq!(bytes, value.len()),
+                Envelope::Common { key_path, ciphertext_bytes, signature_bytes } => {
+                    let path = 2 * key_path.raw().encode_utf16().count();
+                    prop_assert_eq!(5 + path + ciphertext_bytes + signature_bytes, value.len());
+                }
+            }
+        }
+
+        #[test]
+        fn a_truncated_envelope_is_opaque(path in "[a-z]{1,20}", cut in 1usize..40) {
+            let mut value = sealed(&path, &[5; 39], &[]);
+            value.truncate(value.len() - cut);
+            prop_assert_eq!(read(&value), Envelope::Opaque { bytes: value.len() });
+        }
+    }
+}
