@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-use tiberius::{Client, ColumnData, Command, Row};
+use tiberius::{Client, Command, Row};
 use tokio_util::compat::Compat;
 
 use crate::model::catalog::ServerName;
@@ -15,7 +14,10 @@ use super::failure::Failure;
 pub(super) type SqlClient = Client<Compat<Box<dyn Stream>>>;
 
 /// How long a whole request may take, from sending to the last row. tiberius' own timeout is a stall's.
-const REQUEST: Duration = Duration::from_secs(60);
+const REQUEST: Duration = Duration::from_mins(1);
+
+/// Errors of this severity and above end the connection.
+const ENDS_THE_CONNECTION: u8 = 20;
 
 /// A name fit for a statement: in brackets, with each `]` doubled.
 #[must_use]
@@ -65,10 +67,12 @@ impl Connection {
         sql: &str,
         parameters: &[&dyn tiberius::ToSql],
     ) -> Result<Vec<Row>, Failure> {
-        self.request(doing, |client| {
-            Box::pin(async move { client.query(sql, parameters).await?.into_first_result().await })
-        })
-        .await
+        let mut client = self.take(doing)?;
+        let asking = async {
+            let rows = async { client.query(sql, parameters).await?.into_first_result().await }.await;
+            (client, rows)
+        };
+        self.settle(doing, asking).await
     }
 
     /// Calls a stored procedure with named text parameters (each name with its `@`) and gives its return code.
@@ -80,17 +84,19 @@ impl Connection {
         doing: &str,
         procedure: &str,
         parameters: &[(&str, &str)],
-    ) -> Result<u32, Failure> {
-        self.request(doing, |client| {
-            Box::pin(async move {
-                let mut command = Command::new(procedure);
-                for (name, value) in parameters {
-                    command.bind_param(*name, ColumnData::String(Some((*value).into())));
-                }
-                Ok(command.exec(client).await?.into_command_result().await?.return_code())
-            })
-        })
-        .await
+    ) -> Result<i32, Failure> {
+        let mut client = self.take(doing)?;
+        let asking = async {
+            let mut command = Command::new(procedure);
+            for (name, value) in parameters {
+                command.bind_param(*name, *value);
+            }
+            let code =
+                async { Ok(command.exec(&mut client).await?.into_command_result().await?.return_code()) }
+                    .await;
+            (client, code)
+        };
+        self.settle(doing, asking).await.map(u32::cast_signed)
     }
 
     /// Sends a plain batch, for statements that take no parameters, such as Always Encrypted's definitions.
@@ -98,33 +104,55 @@ impl Connection {
     /// # Errors
     /// [`Failure`]; `Reached::Unknown` where the batch may have taken effect.
     pub async fn batch(&mut self, doing: &str, sql: &str) -> Result<(), Failure> {
-        self.request(doing, |client| {
-            Box::pin(async move { client.simple_query(sql).await?.into_results().await.map(drop) })
-        })
-        .await
+        let mut client = self.take(doing)?;
+        let asking = async {
+            let done = async { client.simple_query(sql).await?.into_results().await.map(drop) }.await;
+            (client, done)
+        };
+        self.settle(doing, asking).await
     }
 
-    /// Runs one request within the bound; a timeout or a broken stream ends the connection.
-    async fn request<'a, T>(
+    /// Takes the client out for one request. Whoever drops the request midway leaves none behind.
+    fn take(&mut self, doing: &str) -> Result<SqlClient, Failure> {
+        self.client.take().ok_or_else(|| {
+            Failure::unsent(
+                &self.server,
+                doing,
+                Cause::Unreachable,
+                "the connection was given up after a request without an answer",
+                "open a new one",
+            )
+        })
+    }
+
+    /// Runs one request within the bound, and puts the client back only where it is still in step.
+    async fn settle<T>(
         &mut self,
         doing: &str,
-        ask: impl FnOnce(&'a mut SqlClient) -> BoxFuture<'a, tiberius::Result<T>>,
-    ) -> Result<T, Failure>
-    where
-        Self: 'a,
-    {
-        let _ = (doing, ask);
-        todo!("filled in next")
+        asking: impl Future<Output = (SqlClient, tiberius::Result<T>)>,
+    ) -> Result<T, Failure> {
+        let Ok((client, answer)) = tokio::time::timeout(self.bound, asking).await else {
+            return Err(Failure::late(&self.server, doing, self.bound));
+        };
+        let in_step = match &answer {
+            Ok(_) => true,
+            Err(tiberius::error::Error::Server(error)) => error.class() < ENDS_THE_CONNECTION,
+            Err(_) => false,
+        };
+        if in_step {
+            self.client = Some(client);
+        }
+        answer.map_err(|error| Failure::told(&self.server, doing, &error))
     }
 }
 
-/// A request to a connection that was given up.
-pub(super) fn given_up(server: &ServerName, doing: &str) -> Failure {
-    Failure::unsent(
-        server,
-        doing,
-        Cause::Unreachable,
-        "the connection was given up after a request without an answer",
-        "open a new one",
-    )
+#[cfg(test)]
+mod tests {
+    use super::bracketed;
+
+    #[test]
+    fn a_name_cannot_leave_its_brackets() {
+        assert_eq!(bracketed("buzz_prod"), "[buzz_prod]");
+        assert_eq!(bracketed("x]; DROP DATABASE y--"), "[x]]; DROP DATABASE y--]");
+    }
 }

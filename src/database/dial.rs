@@ -5,11 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tiberius::{Config, SqlBrowser as _};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 
 /// How long a TCP connection may take to stand, over all the addresses that the host name has.
 const TCP_CONNECT: Duration = Duration::from_secs(5);
+
+/// Where the SQL Browser listens.
+const SQL_BROWSER_PORT: u16 = 1434;
 
 /// Where streams to SQL servers come from.
 #[derive(Clone, Debug, Default)]
@@ -36,17 +40,36 @@ impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 impl Dialer {
     /// Opens a stream to `host:port`, within 5 seconds.
     pub(super) async fn dial(&self, host: &str, port: u16) -> io::Result<Box<dyn Stream>> {
-        let late = || io::Error::new(io::ErrorKind::TimedOut, "no connection within 5 s");
-        let dialling = async {
-            Ok::<Box<dyn Stream>, io::Error>(match self {
+        in_time(async {
+            match self {
                 Self::Tcp => {
                     let stream = TcpStream::connect((host, port)).await?;
                     stream.set_nodelay(true)?;
-                    Box::new(stream)
+                    Ok(Box::new(stream) as Box<dyn Stream>)
                 }
-                Self::InProcess(server) => Box::new(server.dial(host, port).await?),
-            })
-        };
-        tokio::time::timeout(TCP_CONNECT, dialling).await.map_err(|_| late())?
+                Self::InProcess(server) => Ok(Box::new(server.dial(host, port).await?) as Box<dyn Stream>),
+            }
+        })
+        .await
     }
+
+    /// Opens a stream to the named instance in `config`, whose port the SQL Browser of `host` tells (UDP
+    /// 1434), within 5 seconds. A server in this process has no instances but its own.
+    pub(super) async fn dial_instance(&self, host: &str, config: &Config) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Tcp => {
+                in_time(async {
+                    let stream = TcpStream::connect_named(config).await.map_err(io::Error::other)?;
+                    Ok(Box::new(stream) as Box<dyn Stream>)
+                })
+                .await
+            }
+            Self::InProcess(_) => self.dial(host, SQL_BROWSER_PORT).await,
+        }
+    }
+}
+
+async fn in_time(dialling: impl Future<Output = io::Result<Box<dyn Stream>>>) -> io::Result<Box<dyn Stream>> {
+    let late = |_| io::Error::new(io::ErrorKind::TimedOut, "no connection within 5 s");
+    tokio::time::timeout(TCP_CONNECT, dialling).await.map_err(late)?
 }

@@ -9,8 +9,8 @@ mod dial;
 mod envelope;
 mod failure;
 mod login;
+mod rows;
 mod server;
-mod timestamps;
 
 pub use connection::{Connection, bracketed};
 pub use dial::{Dialer, InProcessSql};

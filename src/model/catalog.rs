@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::arn::KeyPath;
-use super::seen::Seen;
+use super::seen::{NotVisible, Seen};
 use super::text::Untrusted;
 
 /// One SQL Server instance, as settings name it.
@@ -49,6 +49,9 @@ pub struct EncryptionObjects {
     pub column_keys: Vec<ColumnKey>,
     pub values: Vec<KeyValue>,
     pub columns: Vec<EncryptedColumn>,
+    /// Why `columns` may lack some: SQL Server leaves out tables that the login has no permission on.
+    #[serde(default)]
+    pub columns_hidden: Option<NotVisible>,
 }
 
 /// A row of `sys.column_master_keys` (CMK).
