@@ -88,7 +88,11 @@ fn pair(n: usize, key: &KeyArn) -> Pair {
             link: KeyLink::Key { arn: key.clone() },
         },
         algorithm: "RSA_OAEP".into(),
-        envelope: Envelope::Common { key_path: key.as_str().into(), ciphertext_bytes: 184, signature_bytes: 0 },
+        envelope: Envelope::Common {
+            key_path: key.as_str().into(),
+            ciphertext_bytes: 184,
+            signature_bytes: 0,
+        },
         envelope_mismatch: false,
         rotating: false,
         columns: vec![EncryptedColumn {

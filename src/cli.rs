@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use portcullis::command::output;
 use portcullis::model::IncidentId;
 use portcullis::settings::Overrides;
 
@@ -140,6 +141,33 @@ pub enum Format {
     Csv,
 }
 
+/// Formats of answers that have a structure which no table of values can hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Structured {
+    #[default]
+    Table,
+    Json,
+}
+
+impl From<Format> for output::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Table => Self::Table,
+            Format::Json => Self::Json,
+            Format::Csv => Self::Csv,
+        }
+    }
+}
+
+impl From<Structured> for output::Format {
+    fn from(format: Structured) -> Self {
+        match format {
+            Structured::Table => Self::Table,
+            Structured::Json => Self::Json,
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Journal {
     /// List the journals of an environment.
@@ -150,8 +178,9 @@ pub enum Journal {
     /// Tell one journal as a timeline.
     Show {
         incident: IncidentId,
+        /// A table, or an array of the entries as they are.
         #[arg(long, value_enum, default_value_t)]
-        format: Format,
+        format: Structured,
     },
     /// Check a journal's chain of hashes.
     Verify { incident: IncidentId },

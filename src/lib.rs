@@ -11,6 +11,7 @@ pub mod cloud;
 pub mod command;
 pub mod console;
 pub mod database;
+pub mod drill;
 pub mod estate;
 pub mod gate;
 pub mod inventory;

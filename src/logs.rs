@@ -28,7 +28,9 @@ pub fn start(state_dir: &Path) -> Result<WorkerGuard> {
     let (writer, guard) = tracing_appender::non_blocking(appender);
     let wanted = std::env::var("PORTCULLIS_LOG").unwrap_or_else(|_| "info".to_owned());
     let filter = EnvFilter::try_new(&wanted)
-        .wrap_err_with(|| format!("PORTCULLIS_LOG={wanted} is no log filter, such as info or portcullis=debug"))?
+        .wrap_err_with(|| {
+            format!("PORTCULLIS_LOG={wanted} is no log filter, such as info or portcullis=debug")
+        })?
         .add_directive("aws_smithy_runtime=warn".parse()?)
         .add_directive("aws_sdk=warn".parse()?)
         .add_directive("aws_config=warn".parse()?)

@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod config;
 pub mod init;
+pub mod journal;
 pub mod output;
 
 use std::io;
@@ -62,6 +63,12 @@ impl CommandError {
 impl From<crate::settings::Mistakes> for CommandError {
     fn from(mistakes: crate::settings::Mistakes) -> Self {
         Self::usage(mistakes.to_string())
+    }
+}
+
+impl From<crate::journal::JournalError> for CommandError {
+    fn from(error: crate::journal::JournalError) -> Self {
+        Self::failed(error.to_string())
     }
 }
 

@@ -36,7 +36,8 @@ impl Terminal {
 
     /// The same with environment variables set.
     pub fn start_with(home: &Path, (cols, rows): (u16, u16), words: &[&str], env: &[(&str, &str)]) -> Self {
-        let pair = native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
+        let pair =
+            native_pty_system().openpty(PtySize { rows, cols, pixel_width: 0, pixel_height: 0 }).unwrap();
         let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_portcullis"));
         command.args(words);
         command.env_clear();
