@@ -12,16 +12,19 @@ pub mod record;
 pub mod seed;
 pub mod serve;
 pub mod sql;
+#[cfg(test)]
+mod tests;
 pub mod traffic;
 pub mod world;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aws::front::NoAnswer;
+use aws::front::{Answered, Injected, Inquiry, NoAnswer};
 use bytes::Bytes;
 use clock::VirtualClock;
-use faults::Faults;
+use faults::{Effect, Faults};
+use rand::Rng as _;
 use record::{Record, RecordedCall};
 use world::World;
 
@@ -70,10 +73,35 @@ impl Simulator {
     /// # Errors
     ///
     /// Only when a fault switch says that no answer comes; AWS's own refusals are answers.
-    #[expect(clippy::unused_async, reason = "a latency fault sleeps here")]
+    /// [`NoAnswer::Timeout`] is told at once: whoever stands for the network decides how long to wait.
     pub async fn http(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
-        let _ = request;
-        Err(NoAnswer::ConnectionLost)
+        let inquiry = Inquiry::of(&request);
+        let effects = {
+            let world = self.world();
+            self.faults.take(|target| inquiry.is_hit_by(target, &world))
+        };
+        for effect in &effects {
+            if let Effect::Latency(delay) = effect {
+                tokio::time::sleep(*delay).await;
+            }
+        }
+        if let Some((lost, code)) = effects.iter().find_map(lost_before) {
+            let mut recorded = inquiry.record(&self.world(), self.clock.now());
+            recorded.error = Some(code.to_owned());
+            recorded.answered = false;
+            self.record.push(recorded);
+            return Err(lost);
+        }
+        let quotas = self.quotas.load(Ordering::Relaxed);
+        let Answered { response, mut recorded } = {
+            let mut world = self.world();
+            let injected = effects.iter().find_map(|effect| injected(effect, &mut world));
+            inquiry.answer(&mut world, &request, self.clock.now(), quotas, injected)
+        };
+        let lost = effects.iter().find_map(lost_after);
+        recorded.answered = lost.is_none();
+        self.record.push(recorded);
+        lost.map_or(Ok(response), Err)
     }
 
     /// Every AWS call that reached the simulator, oldest first.
@@ -90,5 +118,35 @@ impl Simulator {
     /// Switches request quotas on (as they are at first) or off.
     pub fn set_quotas(&self, on: bool) {
         self.quotas.store(on, Ordering::Relaxed);
+    }
+}
+
+/// How a fault loses a call before it is carried out, and what the record calls it.
+fn lost_before(effect: &Effect) -> Option<(NoAnswer, &'static str)> {
+    match effect {
+        Effect::Timeout => Some((NoAnswer::Timeout, "Timeout")),
+        Effect::ConnectionLoss => Some((NoAnswer::ConnectionLost, "ConnectionLoss")),
+        _ => None,
+    }
+}
+
+/// How a fault loses the answer to a call that was carried out.
+fn lost_after(effect: &Effect) -> Option<NoAnswer> {
+    match effect {
+        Effect::TimeoutAfter => Some(NoAnswer::Timeout),
+        Effect::ConnectionLossAfter => Some(NoAnswer::ConnectionLost),
+        _ => None,
+    }
+}
+
+/// The refusal that a fault puts in an answer's place.
+fn injected(effect: &Effect, world: &mut World) -> Option<Injected> {
+    match effect {
+        Effect::Throttle(share) => {
+            world.rng.random_bool(share.clamp(0.0, 1.0)).then_some(Injected::Throttled)
+        }
+        Effect::AccessDenied => Some(Injected::AccessDenied),
+        Effect::ServerError => Some(Injected::ServerError),
+        _ => None,
     }
 }

@@ -15,7 +15,7 @@ pub struct RecordedCall {
     pub operation: String,
     /// Whether the operation changes something (a dry run changes nothing, and still counts by its operation).
     pub mutating: bool,
-    /// The caller's ARN; `None` where the signature did not hold.
+    /// The caller's ARN; `None` where the signature did not hold or the request could not be read.
     pub caller: Option<String>,
     /// The id of the KMS key it was about, where it was about one.
     pub key_id: Option<String>,

@@ -10,6 +10,7 @@ pub mod rds;
 pub mod sigv4;
 pub mod sns;
 pub mod sts;
+pub mod wire;
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -100,7 +101,7 @@ pub struct Context<'a> {
     pub account: &'a str,
     /// The world's one source of chance.
     pub rng: &'a mut StdRng,
-    /// What CloudTrail will have to say about the call; filled in as the service learns it, so that a
+    /// What `CloudTrail` will have to say about the call; filled in as the service learns it, so that a
     /// refused call's record names its key too.
     pub facts: Facts,
 }

@@ -309,11 +309,10 @@ fn test_of(operator: &str) -> Option<(Test, bool)> {
     let test: (Test, bool) = match operator {
         "StringEquals" => (|wanted, actual| wanted == actual, false),
         "StringNotEquals" => (|wanted, actual| wanted == actual, true),
-        "StringEqualsIgnoreCase" => (str::eq_ignore_ascii_case, false),
+        "StringEqualsIgnoreCase" | "Bool" => (str::eq_ignore_ascii_case, false),
         "StringNotEqualsIgnoreCase" => (str::eq_ignore_ascii_case, true),
         "StringLike" | "ArnLike" | "ArnEquals" => (wildcard, false),
         "StringNotLike" | "ArnNotLike" | "ArnNotEquals" => (wildcard, true),
-        "Bool" => (str::eq_ignore_ascii_case, false),
         "NumericEquals" => (
             |wanted, actual| compare(wanted, actual, |wanted, actual| (actual - wanted).abs() < f64::EPSILON),
             false,
@@ -471,7 +470,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_star_matches_anything_between_its_ends(head in "[a-z]{0,5}", middle in ".{0,10}", tail in "[a-z]{0,5}") {
-            let pattern = format!("{}*{}", head, tail);
+            let pattern = format!("{head}*{tail}");
             let text = format!("{head}{middle}{tail}");
             proptest::prop_assert!(wildcard(&pattern, &text));
             let other = format!("#{text}");

@@ -32,7 +32,7 @@ pub struct Signature {
     /// The date in the credential scope.
     date: String,
     signed_headers: Vec<String>,
-    signature: String,
+    hex: String,
     /// Set for a presigned request: its life in seconds.
     expires: Option<i64>,
 }
@@ -141,7 +141,7 @@ impl Signature {
             stamp,
             date: date.to_owned(),
             signed_headers,
-            signature,
+            hex: signature,
             expires,
         })
     }
@@ -185,17 +185,18 @@ impl Signature {
         }
         let expected = hex::encode(hmac_sha256(&key, to_sign.as_bytes()));
         let right = self.stamp.starts_with(&self.date)
-            && constant_time::verify_slices_are_equal(expected.as_bytes(), self.signature.as_bytes()).is_ok();
+            && constant_time::verify_slices_are_equal(expected.as_bytes(), self.hex.as_bytes()).is_ok();
         right.then_some(()).ok_or(Flaw::Mismatch)
     }
 
     fn canonical_request(&self, request: &Request<Bytes>) -> Result<String, Flaw> {
-        let mut headers = String::new();
-        for name in &self.signed_headers {
-            // A header that was signed and then removed.
-            let value = header(request, name).ok_or(Flaw::Mismatch)?;
-            headers.push_str(&format!("{name}:{value}\n"));
-        }
+        // A header that was signed and then removed makes a mismatch.
+        let lines: Option<Vec<String>> = self
+            .signed_headers
+            .iter()
+            .map(|name| Some(format!("{name}:{}\n", header(request, name)?)))
+            .collect();
+        let headers = lines.ok_or(Flaw::Mismatch)?.concat();
         Ok(format!(
             "{}\n{}\n{}\n{headers}\n{}\n{}",
             request.method(),
@@ -264,7 +265,11 @@ fn canonical_path(path: &str) -> String {
             other => segments.push(other),
         }
     }
-    let mut canonical: String = segments.iter().map(|segment| format!("/{}", encode(segment))).collect();
+    let mut canonical = String::new();
+    for segment in segments {
+        canonical.push('/');
+        canonical.push_str(&encode(segment));
+    }
     if canonical.is_empty() || path.ends_with('/') {
         canonical.push('/');
     }

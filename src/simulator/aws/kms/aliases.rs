@@ -15,7 +15,7 @@ impl Desk<'_, '_> {
         let alias = self.alias_name()?;
         let target = self.alias_target("kms:CreateAlias", &alias)?;
         if self.kms.aliases.contains_key(&alias) {
-            let message = format!("An alias with the name {} already exists", self.alias_arn(&alias));
+            let message = format!("An alias with the name {} already exists", alias_arn(&alias));
             return Err(Refusal::new("AlreadyExistsException", message));
         }
         Rule::Describe.check(self.key(&target)?)?;
@@ -43,7 +43,7 @@ impl Desk<'_, '_> {
     pub fn delete_alias(&mut self) -> Outcome {
         let alias = self.alias_name()?;
         let target = self.existing(&alias)?;
-        self.authorize_account("kms:DeleteAlias", &self.alias_arn(&alias))?;
+        self.authorize_account("kms:DeleteAlias", &alias_arn(&alias))?;
         self.note_alias(&alias);
         if let Some(target) = &target {
             self.note_key(target);
@@ -65,19 +65,9 @@ impl Desk<'_, '_> {
             self.kms.aliases.iter().filter(|(alias, _)| alias.account == *account && alias.region == *region);
         let items = own
             .filter(|(_, to)| only.is_none() || to.target == only)
-            .map(|(alias, to)| (alias.name.clone(), self.alias_entry(alias, to)))
+            .map(|(alias, to)| (alias.name.clone(), alias_entry(alias, to)))
             .collect();
         page(self, "Aliases", Size { usual: 50, most: 100 }, items)
-    }
-
-    fn alias_entry(&self, alias: &AliasRef, to: &Alias) -> Value {
-        let mut entry = json!({ "AliasName": alias.name, "AliasArn": self.alias_arn(alias) });
-        if let Some(target) = &to.target {
-            entry["TargetKeyId"] = json!(target);
-            entry["CreationDate"] = epoch(to.created);
-            entry["LastUpdatedDate"] = epoch(to.updated);
-        }
-        entry
     }
 
     /// `AliasName`, checked, of the caller's account in this Region.
@@ -113,14 +103,10 @@ impl Desk<'_, '_> {
         })
     }
 
-    fn alias_arn(&self, alias: &AliasRef) -> String {
-        format!("arn:aws:kms:{}:{}:{}", alias.region, alias.account, alias.name)
-    }
-
     /// What an alias that must exist points at.
     fn existing(&self, alias: &AliasRef) -> Result<Option<KeyRef>, Refusal> {
         let Some(found) = self.kms.aliases.get(alias) else {
-            let message = format!("Alias {} is not found.", self.alias_arn(alias));
+            let message = format!("Alias {} is not found.", alias_arn(alias));
             return Err(Refusal::new("NotFoundException", message));
         };
         Ok(found.target.clone().map(|id| KeyRef { region: alias.region.clone(), id }))
@@ -133,13 +119,13 @@ impl Desk<'_, '_> {
         if self.key(&target)?.account != self.call.caller.account {
             return Err(self.cross_account_denial());
         }
-        self.authorize_account(action, &self.alias_arn(alias))?;
+        self.authorize_account(action, &alias_arn(alias))?;
         self.authorize(&target, action, None)?;
         Ok(target)
     }
 
     fn note_alias(&mut self, alias: &AliasRef) {
-        let arn = self.alias_arn(alias);
+        let arn = alias_arn(alias);
         let resource = Resource { account: alias.account.clone(), kind: "AWS::KMS::Alias".to_owned(), arn };
         self.context.facts.resources.push(resource);
     }
@@ -149,4 +135,18 @@ impl Desk<'_, '_> {
         self.kms.add_alias(&region, &account, &name, &target.id, self.call.at);
         self.echo(target, Value::Null);
     }
+}
+
+fn alias_arn(alias: &AliasRef) -> String {
+    format!("arn:aws:kms:{}:{}:{}", alias.region, alias.account, alias.name)
+}
+
+fn alias_entry(alias: &AliasRef, to: &Alias) -> Value {
+    let mut entry = json!({ "AliasName": alias.name, "AliasArn": alias_arn(alias) });
+    if let Some(target) = &to.target {
+        entry["TargetKeyId"] = json!(target);
+        entry["CreationDate"] = epoch(to.created);
+        entry["LastUpdatedDate"] = epoch(to.updated);
+    }
+    entry
 }

@@ -7,6 +7,7 @@ mod grants;
 pub mod key;
 mod lifecycle;
 pub mod material;
+mod metadata;
 pub mod operations;
 mod paging;
 mod policies;
@@ -23,6 +24,7 @@ use jiff::Timestamp;
 use rand::rngs::StdRng;
 
 use super::ServiceEvent;
+pub(in crate::simulator) use key::random_uuid;
 use key::{Key, KeySpecification, RotationType};
 
 /// Every key of the account, and of the foreign accounts that it deals with, in every Region.

@@ -10,7 +10,7 @@ use crate::simulator::aws::{Call, Context, Refusal, Reply};
 
 pub(super) type Outcome = Result<Value, Refusal>;
 
-/// Name, whether it is read-only as CloudTrail counts, how it is worked.
+/// Name, whether it is read-only as `CloudTrail` counts, how it is worked.
 type Operation = (&'static str, bool, Run);
 
 /// How an operation is worked.
@@ -38,6 +38,10 @@ const READ: bool = true;
 const CHANGE: bool = false;
 
 #[rustfmt::skip]
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method's path fixes the desk's lifetimes; a closure takes any"
+)]
 const OPERATIONS: &[Operation] = &[
     ("CancelKeyDeletion",               CHANGE, OnKey(Own, Key, Rule::CancelDeletion, |desk, key| desk.cancel_key_deletion(key))),
     ("CreateAlias",                     CHANGE, Whole(|desk| desk.create_alias())),
