@@ -186,6 +186,7 @@ fn settle(world: &mut World, now: Timestamp) {
     for event in world.kms.settle(now, &mut world.rng) {
         world.trail.note_service(&event);
     }
+    world.rds.observe(&world.kms, now);
 }
 
 /// Lets the service work the call, and notes it.

@@ -4,6 +4,8 @@
 //! (but for RSA key pairs, which are made when they are first used).
 
 mod cast;
+#[cfg(test)]
+mod clients;
 mod databases;
 mod history;
 mod keys;

@@ -156,14 +156,20 @@ fn service_trust(service: &str) -> Value {
     json!({"Version": "2012-10-17", "Statement": [statement]})
 }
 
-/// What a key administrator may do: change this environment's keys, and read them all so as to verify.
+/// What a key administrator may do: change this environment's keys, and read them all so as to verify. The
+/// emergency role's changes ask for MFA and the session tag `EmergencyAccess=true` besides.
 fn key_admin(actions: &[&str], environment: &str) -> Value {
+    let mut condition = json!({"StringEquals": {"aws:ResourceTag/Environment": environment}});
+    if actions == EMERGENCY {
+        condition["StringEquals"]["aws:PrincipalTag/EmergencyAccess"] = "true".into();
+        condition["Bool"] = json!({"aws:MultiFactorAuthPresent": "true"});
+    }
     json!({
         "Version": "2012-10-17",
         "Statement": [
             {
                 "Effect": "Allow", "Action": actions, "Resource": format!("arn:aws:kms:*:{ACCOUNT}:key/*"),
-                "Condition": {"StringEquals": {"aws:ResourceTag/Environment": environment}},
+                "Condition": condition,
             },
             {"Effect": "Allow", "Action": READS, "Resource": "*"},
         ],

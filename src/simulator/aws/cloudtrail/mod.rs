@@ -102,6 +102,7 @@ impl Trail {
             account: owner.into(),
             actor: Arc::new(entry.actor.seen_from_abroad()),
             shared_id,
+            event_id: None,
             ..entry.clone()
         };
         self.push(theirs);
@@ -130,7 +131,7 @@ impl Trail {
         let delay = self.draw_delay();
         let jitter =
             if self.delivery.reorder { self.draw_between(-DISORDER, DISORDER) } else { SignedDuration::ZERO };
-        let event_id = self.draw_uuid();
+        let event_id = entry.event_id.unwrap_or_else(|| self.draw_uuid());
         let request_id = entry.request_id.unwrap_or_else(|| self.draw_uuid());
         let (delivered, order) = (entry.at + delay, entry.at + jitter);
         Record { delivered, order, seq: self.take_seq(), event_id, request_id, entry }

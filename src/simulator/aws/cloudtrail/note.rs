@@ -35,6 +35,7 @@ impl Trail {
             kind: if is_data_event(call) { Kind::DataCall } else { Kind::ApiCall },
             vpc_endpoint: None,
             shared_id: None,
+            event_id: facts.event_id.as_deref().and_then(|id| Uuid::parse_str(id).ok()),
             request_id: Uuid::parse_str(&call.request_id).ok(),
         };
         let owner = facts.resources.iter().map(|resource| &resource.account);

@@ -38,6 +38,8 @@ pub struct Entry {
     pub vpc_endpoint: Option<Arc<str>>,
     /// Set on both halves of a call across accounts.
     pub shared_id: Option<Uuid>,
+    /// The record's id; `None` draws one.
+    pub event_id: Option<Uuid>,
     /// The request's id; `None` draws one.
     pub request_id: Option<Uuid>,
 }
@@ -76,6 +78,7 @@ impl Entry {
             kind: Kind::ApiCall,
             vpc_endpoint: None,
             shared_id: None,
+            event_id: None,
             request_id: None,
         }
     }
