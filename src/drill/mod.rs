@@ -23,7 +23,8 @@ use crate::settings::secrecy_text::SecretText;
 use crate::settings::{AuditSettings, Environment, PasswordFrom, SIMULATED, SqlServerSettings};
 use crate::simulator::clock::VirtualClock;
 use crate::simulator::traffic::Traffic;
-use crate::simulator::{self, Simulator, seed};
+use crate::simulator::aws::front::NoAnswer as NoWireAnswer;
+use crate::simulator::{Simulator, seed};
 
 /// Who the simulated credentials belong to.
 const OPERATOR: &str = "oncall-a";
@@ -144,8 +145,8 @@ struct OnWire(Simulator);
 impl InProcessHttp for OnWire {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
         self.0.http(request).await.map_err(|no| match no {
-            simulator::NoAnswer::Timeout => NoAnswer::TimedOut,
-            simulator::NoAnswer::ConnectionLost => NoAnswer::ConnectionLost,
+            NoWireAnswer::Timeout => NoAnswer::TimedOut,
+            NoWireAnswer::ConnectionLost => NoAnswer::ConnectionLost,
         })
     }
 }

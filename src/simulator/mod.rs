@@ -36,6 +36,7 @@ pub struct Simulator {
     faults: Faults,
     record: Record,
     quotas: Arc<AtomicBool>,
+    sql: Arc<sql::Sql>,
 }
 
 impl Simulator {
@@ -48,6 +49,7 @@ impl Simulator {
             faults: Faults::default(),
             record: Record::default(),
             quotas: Arc::new(AtomicBool::new(true)),
+            sql: Arc::default(),
         }
     }
 
@@ -61,6 +63,11 @@ impl Simulator {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.faults
+    }
+
+    /// What the SQL servers share beside the world.
+    fn sql_runtime(&self) -> &sql::Sql {
+        &self.sql
     }
 
     /// The truth, for tests, drills and the services themselves. Never held across an await.

@@ -33,9 +33,6 @@ const LONGEST_REQUEST: usize = 1 << 20;
 /// How long a stop waits for answers under way.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Carries one SQL connection, from its first byte to its last, for the server of this name.
-pub type SqlConnect = Arc<dyn Fn(String, TcpStream) -> BoxFuture<'static, io::Result<()>> + Send + Sync>;
-
 /// Where to listen, and as whom the environment lines log in.
 #[derive(Clone)]
 pub struct ServeOptions {
@@ -43,8 +40,6 @@ pub struct ServeOptions {
     pub http: SocketAddr,
     /// Each SQL server by the name it has in the world. Port 0 takes a free one.
     pub sql: Vec<(String, SocketAddr)>,
-    /// What speaks TDS on the SQL ports.
-    pub sql_connect: SqlConnect,
     /// The certificate that SQL clients are to trust, PEM; written beside the environment file.
     pub sql_ca_pem: Option<String>,
     /// The IAM user whose access key the environment lines name.
@@ -56,12 +51,11 @@ pub struct ServeOptions {
 impl ServeOptions {
     /// Free ports on 127.0.0.1 for everything in the world, with `platform`'s access key and no traffic.
     #[must_use]
-    pub fn free_ports(sim: &Simulator, sql_connect: SqlConnect) -> Self {
+    pub fn free_ports(sim: &Simulator) -> Self {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         Self {
             http: any,
             sql: sim.world().sql.iter().map(|server| (server.name.clone(), any)).collect(),
-            sql_connect,
             sql_ca_pem: None,
             user: "platform".to_owned(),
             traffic: None,
