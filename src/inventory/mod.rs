@@ -6,6 +6,7 @@
 pub mod filter;
 pub mod index;
 pub mod join;
+mod link;
 pub mod present;
 pub mod refresh;
 

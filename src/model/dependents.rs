@@ -79,8 +79,23 @@ impl Dependents {
                 _ => {}
             }
         }
+        found.blind_spots.extend(hidden_columns(&found.databases, inventory));
         found
     }
+}
+
+/// Databases among `databases` of which SQL Server may not list every column, in words.
+fn hidden_columns(databases: &BTreeSet<DatabaseRef>, inventory: &Inventory) -> Vec<String> {
+    let catalogs = inventory.servers.iter().flat_map(|s| s.databases.iter().map(|d| (&s.server, d)));
+    catalogs
+        .filter(|(server, d)| {
+            databases.iter().any(|found| found.server == **server && found.database == d.name)
+        })
+        .filter_map(|(server, d)| {
+            let why = d.objects.known()?.columns_hidden.as_ref()?;
+            Some(format!("{} on {server}: {}", d.name, why.reason))
+        })
+        .collect()
 }
 
 /// The key's multi-Region relatives, without itself.

@@ -125,6 +125,9 @@ impl Row {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
     pub keys: BTreeMap<KeyArn, Arc<KmsKey>>,
+    /// Keys that were asked for and could not be described, and why.
+    #[serde(default)]
+    pub missing: BTreeMap<KeyArn, NotVisible>,
     pub servers: Vec<Arc<ServerCatalog>>,
     /// RDS instances, by Region's answer.
     pub rds: Seen<Vec<RdsInstance>>,

@@ -1,0 +1,147 @@
+//! One row of the Keys screen.
+
+use jiff::Timestamp;
+
+use crate::model::age::{AgePolicy, RotationAge, Verdict, ago, short};
+use crate::model::key::{AutomaticRotation, KeyState, KmsKey};
+use crate::model::pair::{Inventory, Row};
+use crate::model::seen::Seen;
+
+use super::state::{StateKind, row_state};
+
+/// What stands where a row has nothing to say.
+const NOTHING: &str = "—";
+
+/// A row, ready to show. Everything in it is fit for a screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairLine {
+    pub kind: StateKind,
+    /// e.g. `enabled`, `deletion 6 d`.
+    pub state: String,
+    /// The CEK; for rows without one, what they are, e.g. `(unused master key)`.
+    pub column_key: String,
+    /// The KMS key by its name where it can be seen, else the CMK's name.
+    pub master_key: String,
+    /// The CMK's own name in the catalog.
+    pub cmk: String,
+    pub database: String,
+    /// Age of the material in use, e.g. `41 d`.
+    pub rotated: String,
+    /// Percent of the policy's days; none where the age is not known.
+    pub age_percent: Option<u32>,
+    pub verdict: Option<Verdict>,
+    /// `49 d`, `paused` (disabled), `manual` (KMS cannot rotate it), `off`, `never` (to be deleted) …
+    pub next: String,
+    /// `2 m`, or `not seen`: never `unused`.
+    pub last_used: String,
+    /// A second value of this CEK exists: a rotation is in progress.
+    pub rotating: bool,
+    /// The envelope names another key than the CMK does.
+    pub mismatch: bool,
+}
+
+/// One row's line. Made for the visible rows alone.
+#[must_use]
+pub fn line(inventory: &Inventory, row: &Row, policy: AgePolicy, now: Timestamp) -> PairLine {
+    let (kind, state) = row_state(inventory, row, policy, now);
+    let key = inventory.key_of(row).map(|key| &**key);
+    let age = key.map(|key| RotationAge::of(key, policy, now));
+    let known_age = age.as_ref().and_then(Seen::known);
+    let cmk = row.cmk().map_or_else(|| NOTHING.to_owned(), |cmk| cmk.name.to_string());
+    let (rotating, mismatch) = match row {
+        Row::Pair(pair) => (pair.rotating, pair.envelope_mismatch),
+        _ => (false, false),
+    };
+    PairLine {
+        kind,
+        state,
+        column_key: column_key(row),
+        master_key: master_key(row, key, &cmk),
+        cmk,
+        database: database(row),
+        rotated: age
+            .as_ref()
+            .map_or_else(|| NOTHING.to_owned(), |age| brief(age, |age| format!("{} d", age.days))),
+        age_percent: known_age.map(|age| percent(age.days, policy)),
+        verdict: known_age.map(|age| age.verdict),
+        next: key.map_or_else(|| NOTHING.to_owned(), |key| next_rotation(key, now)),
+        last_used: key.map_or_else(|| NOTHING.to_owned(), |key| last_used(key, now)),
+        rotating,
+        mismatch,
+    }
+}
+
+/// Days as percent of the policy's.
+pub(super) fn percent(days: u32, policy: AgePolicy) -> u32 {
+    let percent = u64::from(days) * 100 / u64::from(policy.max_days.max(1));
+    u32::try_from(percent).unwrap_or(u32::MAX)
+}
+
+/// A fact in the room of a table cell: the reason for its absence shrinks to a word.
+fn brief<T>(fact: &Seen<T>, tell: impl FnOnce(&T) -> String) -> String {
+    match fact {
+        Seen::Loading => "loading".to_owned(),
+        Seen::Known(fact) => tell(fact),
+        Seen::NotVisible(why) => why.cause.word().to_owned(),
+    }
+}
+
+fn column_key(row: &Row) -> String {
+    match row {
+        Row::Pair(pair) => pair.cek.to_string(),
+        Row::OrphanColumnKey { cek, .. } => cek.to_string(),
+        Row::UnusedMasterKey { .. } => "(unused master key)".to_owned(),
+        Row::UnreferencedKey { .. } => "(no master key names it)".to_owned(),
+        Row::UnreadableDatabase { .. } => "(database not readable)".to_owned(),
+        Row::UnreadableServer { .. } => "(server not readable)".to_owned(),
+    }
+}
+
+fn master_key(row: &Row, key: Option<&KmsKey>, cmk: &str) -> String {
+    match (key, row) {
+        (Some(key), _) => key.name(),
+        (None, Row::UnreferencedKey { key }) => key.id().to_owned(),
+        _ => cmk.to_owned(),
+    }
+}
+
+fn database(row: &Row) -> String {
+    match row {
+        Row::Pair(pair) => pair.cmk.database.database.to_string(),
+        Row::UnusedMasterKey { cmk } => cmk.database.database.to_string(),
+        Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => {
+            database.database.to_string()
+        }
+        Row::UnreadableServer { server, .. } => format!("({server})"),
+        Row::UnreferencedKey { .. } => NOTHING.to_owned(),
+    }
+}
+
+/// When the material changes next, in words short enough for a column.
+fn next_rotation(key: &KmsKey, now: Timestamp) -> String {
+    match &key.state {
+        KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => return "never".to_owned(),
+        _ if matches!(key.automatic_rotation(), AutomaticRotation::Impossible(_)) => {
+            return "manual".to_owned();
+        }
+        _ => {}
+    }
+    brief(&key.rotation, |rotation| match (rotation.automatic, rotation.next) {
+        (false, _) => "off".to_owned(),
+        // Disabled keys do not rotate.
+        (true, _) if key.state != KeyState::Enabled => "paused".to_owned(),
+        (true, Some(next)) if next > now => short(next.duration_since(now)),
+        (true, Some(_)) => "due".to_owned(),
+        (true, None) => "on".to_owned(),
+    })
+}
+
+fn last_used(key: &KmsKey, now: Timestamp) -> String {
+    brief(&key.last_use, |last| {
+        last.used.as_ref().map_or_else(|| "not seen".to_owned(), |(at, _)| ago(*at, now))
+    })
+}
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;
