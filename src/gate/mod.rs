@@ -12,7 +12,8 @@ mod warrant;
 
 use std::sync::Arc;
 
-pub use outcome::{Boundary, Channel, Outcome, Owed, Probe, Progress, Read, Refusal, Sight, Verdict};
+pub use crate::cloud::Probe;
+pub use outcome::{Boundary, Channel, Outcome, Owed, Progress, Read, Refusal, Sight, Verdict};
 pub use preview::Preview;
 pub use record::Settlement;
 pub use stages::{Approval, Approved, Confirmed, NotApproved, NotConfirmed};
@@ -26,6 +27,9 @@ use crate::journal::Journal;
 
 /// Hears each boundary of an execution as it is reached.
 pub type Observer = Arc<dyn Fn(Boundary) + Send + Sync>;
+
+/// Where an execution tells how it goes on.
+pub type ProgressTo<'a> = &'a (dyn Fn(Progress) + Send + Sync);
 
 /// The one place where a key can be changed, for one incident.
 pub struct Gate {

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::cloud::Probe;
 use crate::journal::JournalError;
 use crate::model::key::KeyState;
 use crate::model::plan::{Observed, Plan};
@@ -137,42 +138,6 @@ impl fmt::Display for Sight {
             Some(Ok(state)) => write!(f, "{} agreeing reads say {state}; {}", self.agreeing, self.probe),
             Some(Err(why)) => write!(f, "the key's state could not be read: {why}; {}", self.probe),
             None => write!(f, "the key's state was not read; {}", self.probe),
-        }
-    }
-}
-
-/// What using the key, without effect (a dry run), said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "probe")]
-pub enum Probe {
-    /// KMS refused the use because the key is disabled: the negative proof of a drop.
-    RefusedAsDisabled { call: String },
-    /// KMS would have done it: the key is usable.
-    Usable { call: String },
-    /// KMS refused the use because of the key's state, in its own words.
-    RefusedForState { call: String, answer: String },
-    /// The role may not use the key, which says nothing about the key.
-    NotPermitted { call: String },
-    /// No such use without effect exists for this kind of key.
-    NotApplicable { why: String },
-    /// It was asked and not answered.
-    NoAnswer { call: String, why: String },
-    /// Not asked: the reads did not agree.
-    NotAsked,
-}
-
-impl fmt::Display for Probe {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::RefusedAsDisabled { call } => write!(f, "{call} dry run: refused, the key is disabled"),
-            Self::Usable { call } => write!(f, "{call} dry run: the key can be used"),
-            Self::RefusedForState { call, answer } => write!(f, "{call} dry run: refused ({answer})"),
-            Self::NotPermitted { call } => {
-                write!(f, "{call} dry run: not permitted to this role, so the reads alone are the proof")
-            }
-            Self::NotApplicable { why } => write!(f, "no dry run: {why}, so the reads alone are the proof"),
-            Self::NoAnswer { call, why } => write!(f, "{call} dry run: no answer ({why})"),
-            Self::NotAsked => f.write_str("no dry run was made"),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What the gate writes to the journal, entry by entry.
 
-use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::outcome::{Channel, Probe, Read, Sight};
+use super::outcome::{Channel, Read, Sight};
+use crate::cloud::Probe;
 use crate::journal::Entry;
 use crate::model::key::KeyState;
 use crate::model::plan::{Digest, Plan};
@@ -109,8 +109,8 @@ pub(super) struct SettledAs {
 pub enum Settlement {
     /// The key is in the state that the change leads to.
     Happened,
-    /// The key is still in the state that the plan was made on.
-    DidNotHappen,
+    /// The key is in the state that the plan was made on: it never happened, or another hand undid it.
+    DoesNotStand,
     /// Neither: another state, reads that disagree, or none at all.
     CannotBeTold,
 }
@@ -130,6 +130,5 @@ pub(super) struct Told {
 pub(super) struct StillOwed {
     pub about: u64,
     pub channel: Channel,
-    pub at: Timestamp,
     pub why: String,
 }

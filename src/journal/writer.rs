@@ -139,9 +139,9 @@ impl Journal {
                 .map_err(|e| JournalError::Body(e.to_string()))?;
             open.append(&self.shared.path, now, "clock-skew", skew)?;
         }
-        let entry = open.append(&self.shared.path, now, kind, body)?;
+        let appended = open.append(&self.shared.path, now, kind, body);
         self.shared.length.send_replace(open.entries.len());
-        Ok(entry)
+        appended
     }
 
     /// Every entry so far.
