@@ -3,6 +3,7 @@
 mod execute;
 mod outcome;
 pub mod preview;
+mod proved;
 mod record;
 mod stages;
 mod tell;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use crate::cloud::Probe;
 pub use outcome::{Boundary, Channel, Outcome, Owed, Progress, Read, Refusal, Sight, Verdict};
 pub use preview::Preview;
+pub use proved::{ProvedChange, proved};
 pub use record::Settlement;
 pub use stages::{Approval, Approved, Confirmed, NotApproved, NotConfirmed};
 pub use tell::owed;

@@ -23,12 +23,25 @@ pub struct Run {
     /// Index of the step that the run is at; the number of steps once all are behind it.
     pub current: usize,
     /// When that step began.
-    pub entered: Timestamp,
+    pub entered: Moment,
     /// What was established, oldest first.
-    pub evidence: Vec<(Timestamp, Fact)>,
+    pub evidence: Vec<Fact>,
     pub left: bool,
     /// The summary, once it is over.
     pub finished: Option<String>,
+}
+
+/// Where in the journal, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    pub seq: u64,
+    pub at: Timestamp,
+}
+
+impl From<&Entry> for Moment {
+    fn from(entry: &Entry) -> Self {
+        Self { seq: entry.seq, at: entry.at }
+    }
 }
 
 /// How a step stands.
@@ -78,22 +91,22 @@ pub enum Misfit {
 }
 
 impl Run {
-    /// A run that begins.
+    /// A run that begins with the entry at `moment`.
     ///
     /// # Errors
     /// If `started` is of another runbook, or of another text of it.
-    pub fn begin(runbook: &Runbook, id: u64, at: Timestamp, started: RunStarted) -> Result<Self, Misfit> {
+    pub fn begin(runbook: &Runbook, moment: Moment, started: RunStarted) -> Result<Self, Misfit> {
         if started.runbook != runbook.id || started.digest != runbook.digest {
             return Err(Misfit::OtherText { runbook: started.runbook });
         }
         Ok(Self {
-            id,
+            id: moment.seq,
             started,
-            started_at: at,
+            started_at: moment.at,
             found: None,
             steps: vec![StepState::ToCome; runbook.steps.len()],
             current: 0,
-            entered: at,
+            entered: moment,
             evidence: Vec::new(),
             left: false,
             finished: None,
@@ -118,20 +131,20 @@ impl Run {
             }
             match (&mut run, record) {
                 (None, RunRecord::RunStarted(started)) => {
-                    run = Some(Self::begin(runbook, id, entry.at, started)?);
+                    run = Some(Self::begin(runbook, entry.into(), started)?);
                 }
-                (Some(run), record) => run.apply(runbook, entry.at, record)?,
+                (Some(run), record) => run.apply(runbook, entry.into(), record)?,
                 (None, _) => return Err(Misfit::OutOfPlace("it comes before its run began")),
             }
         }
         run.ok_or(Misfit::NoSuchRun(id))
     }
 
-    /// Takes in a record of this run, written at `at`.
+    /// Takes in a record of this run, written at `moment`.
     ///
     /// # Errors
     /// If it does not fit; the run is as it was then.
-    pub fn apply(&mut self, runbook: &Runbook, at: Timestamp, record: RunRecord) -> Result<(), Misfit> {
+    pub fn apply(&mut self, runbook: &Runbook, moment: Moment, record: RunRecord) -> Result<(), Misfit> {
         if self.finished.is_some() && !matches!(record, RunRecord::Note(_)) {
             return Err(Misfit::OutOfPlace("the run is over"));
         }
@@ -142,14 +155,14 @@ impl Run {
             }
             RunRecord::TargetFound(target) => {
                 self.found = Some(target.found);
-                self.entered = at;
-                self.gather(at, target.evidence);
+                self.entered = moment;
+                self.evidence.extend(target.evidence);
             }
-            RunRecord::StepDone(done) => self.step_done(runbook, at, done)?,
+            RunRecord::StepDone(done) => self.step_done(runbook, moment, done)?,
             RunRecord::StepFailed(failure) => {
                 self.at_step(failure.step)?;
-                self.gather(at, vec![Fact::bad(failure.reason.clone())]);
-                self.steps[self.current] = StepState::Failed { at, failure };
+                self.evidence.push(Fact::bad(moment.at, failure.reason.clone()));
+                self.steps[self.current] = StepState::Failed { at: moment.at, failure };
             }
             RunRecord::RunLeft(_) => self.left = true,
             RunRecord::RunResumed(_) => self.left = false,
@@ -196,19 +209,20 @@ impl Run {
         }
     }
 
-    fn step_done(&mut self, runbook: &Runbook, at: Timestamp, done: StepDone) -> Result<(), Misfit> {
+    fn step_done(&mut self, runbook: &Runbook, moment: Moment, done: StepDone) -> Result<(), Misfit> {
         self.at_step(done.step)?;
         let Some(step) = runbook.steps.get(done.step) else {
             return Err(Misfit::OutOfOrder { got: done.step, at: self.current });
         };
         let to = self.leads_to(&step.kind, &done.outcome)?;
-        self.gather(at, done.evidence);
+        let at = moment.at;
+        self.evidence.extend(done.evidence);
         self.steps[self.current] = StepState::Done { at, outcome: done.outcome };
         for passed in &mut self.steps[self.current + 1..to] {
             *passed = StepState::PassedOver { at };
         }
         self.current = to;
-        self.entered = at;
+        self.entered = moment;
         Ok(())
     }
 
@@ -230,10 +244,6 @@ impl Run {
             (_, Outcome::Chose { .. }) => Err(Misfit::OutOfPlace("this step takes no choice")),
             _ => Ok(next),
         }
-    }
-
-    fn gather(&mut self, at: Timestamp, facts: Vec<Fact>) {
-        self.evidence.extend(facts.into_iter().map(|fact| (at, fact)));
     }
 }
 

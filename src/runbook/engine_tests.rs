@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use std::fmt::Write as _;
 
 use super::super::record::{
     Aim, Fact, Found, Outcome, RunFinished, RunLeft, RunRecord, RunResumed, RunStarted, StepDone, StepFailed,
     TargetFound,
 };
 use super::super::{Library, Runbook, StepKind};
-use super::{Misfit, Next, Run, StepState};
+use super::{Misfit, Moment, Next, Run, StepState};
 use crate::journal::Entry;
 
 const ID: u64 = 3;
@@ -33,7 +34,7 @@ fn started(runbook: &Runbook) -> RunStarted {
 
 fn target() -> RunRecord {
     let found = Found { key: key(), key_name: "buzz".into(), cek: None, database: None };
-    RunRecord::TargetFound(TargetFound { run: ID, found, evidence: vec![Fact::good("found")] })
+    RunRecord::TargetFound(TargetFound { run: ID, found, evidence: vec![Fact::good(at(0), "found")] })
 }
 
 fn done(run: &Run, runbook: &Runbook, outcome: Outcome) -> RunRecord {
@@ -54,6 +55,10 @@ fn failed(run: &Run) -> RunRecord {
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn moment(seq: u64) -> Moment {
+    Moment { seq, at: at(i64::try_from(seq).unwrap()) }
 }
 
 fn entry(seq: u64, record: RunRecord) -> Entry {
@@ -79,7 +84,7 @@ fn runbook(shape: &str) -> Runbook {
             }
             _ => "manual = \"attest\"".to_owned(),
         };
-        document.push_str(&format!("## S{index}\ntext\n```step\n{block}\n```\n"));
+        write!(document, "## S{index}\ntext\n```step\n{block}\n```\n").unwrap();
     }
     Runbook::read(&document, Path::new("x.md")).unwrap()
 }
@@ -113,12 +118,12 @@ fn some_record(run: &Run, runbook: &Runbook, pick: Index) -> Option<RunRecord> {
 
 /// A run's journal, walked at random.
 fn walk(runbook: &Runbook, picks: Vec<Index>) -> (Run, Vec<Entry>) {
-    let mut run = Run::begin(runbook, ID, at(3), started(runbook)).unwrap();
+    let mut run = Run::begin(runbook, moment(ID), started(runbook)).unwrap();
     let mut entries = vec![entry(ID, RunRecord::RunStarted(started(runbook)))];
     for pick in picks {
         let Some(record) = some_record(&run, runbook, pick) else { break };
         let entry = entry(ID + entries.len() as u64, record.clone());
-        run.apply(runbook, entry.at, record).unwrap();
+        run.apply(runbook, (&entry).into(), record).unwrap();
         entries.push(entry);
     }
     (run, entries)
@@ -149,7 +154,7 @@ proptest! {
                     _ => done(&run, &runbook, Outcome::Done),
                 },
             };
-            run.apply(&runbook, at(1000), record).unwrap();
+            run.apply(&runbook, moment(1000), record).unwrap();
             records += 1;
             prop_assert!(records <= shape.len() + 2);
         }
@@ -185,7 +190,7 @@ proptest! {
             run: ID, step, title: String::new(), outcome: Outcome::Done, evidence: vec![],
         });
         let fits = matches!(run.next(&runbook), Next::Step(at, _) if at == step);
-        let taken = run.apply(&runbook, at(50), record);
+        let taken = run.apply(&runbook, moment(50), record);
         prop_assert_eq!(taken.is_ok(), fits);
         if !fits {
             prop_assert_eq!(run, before);
@@ -196,12 +201,12 @@ proptest! {
 #[test]
 fn a_failed_step_is_asked_for_again() {
     let runbook = runbook("cm");
-    let mut run = Run::begin(&runbook, ID, at(0), started(&runbook)).unwrap();
-    run.apply(&runbook, at(1), target()).unwrap();
-    run.apply(&runbook, at(2), failed(&run)).unwrap();
+    let mut run = Run::begin(&runbook, moment(ID), started(&runbook)).unwrap();
+    run.apply(&runbook, moment(1), target()).unwrap();
+    run.apply(&runbook, moment(2), failed(&run)).unwrap();
     assert!(matches!(run.next(&runbook), Next::Step(0, _)));
     assert_eq!(run.failure().unwrap().reason, "no");
-    run.apply(&runbook, at(3), done(&run, &runbook, Outcome::Done)).unwrap();
+    run.apply(&runbook, moment(3), done(&run, &runbook, Outcome::Done)).unwrap();
     assert!(matches!(run.steps[0], StepState::Done { .. }));
     assert_eq!(run.failure(), None);
 }
@@ -209,9 +214,9 @@ fn a_failed_step_is_asked_for_again() {
 #[test]
 fn a_choice_passes_over_what_it_leaps() {
     let runbook = runbook("ommm");
-    let mut run = Run::begin(&runbook, ID, at(0), started(&runbook)).unwrap();
-    run.apply(&runbook, at(1), target()).unwrap();
-    run.apply(&runbook, at(2), done(&run, &runbook, Outcome::Chose { option: "b".into() })).unwrap();
+    let mut run = Run::begin(&runbook, moment(ID), started(&runbook)).unwrap();
+    run.apply(&runbook, moment(1), target()).unwrap();
+    run.apply(&runbook, moment(2), done(&run, &runbook, Outcome::Chose { option: "b".into() })).unwrap();
     assert_eq!(run.current, 3);
     assert!(matches!(run.steps[1..3], [StepState::PassedOver { .. }, StepState::PassedOver { .. }]));
 }
@@ -250,6 +255,5 @@ fn what_a_wait_counts_from_survives_a_replay() {
         entry(ID + 9, RunRecord::RunResumed(RunResumed { run: ID })),
     ];
     let run = Run::replay(&runbook, ID, &entries).unwrap();
-    assert_eq!(run.entered, entries[1].at);
-    assert_eq!(run.entered.duration_since(at(0)), SignedDuration::from_secs(4));
+    assert_eq!(run.entered, Moment::from(&entries[1]));
 }

@@ -39,7 +39,7 @@ use jiff::SignedDuration;
 use crate::model::key::KeyState;
 use crate::model::plan::Operation;
 
-pub use engine::{Misfit, Next, Run, StepState};
+pub use engine::{Misfit, Moment, Next, Run, StepState};
 pub use library::Library;
 pub use mistake::Mistake;
 pub use record::{

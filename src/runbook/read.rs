@@ -198,7 +198,7 @@ fn begin_block(found: &mut Sections<'_>, number: usize) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// The fence that a line opens, after CommonMark: at most three blanks, then at least three marks.
+/// The fence that a line opens, after `CommonMark`: at most three blanks, then at least three marks.
 fn opens(line: &str, number: usize) -> Option<Fence> {
     let marks = line.trim_start_matches(' ');
     if line.len() - marks.len() > 3 {

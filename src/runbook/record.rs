@@ -1,5 +1,6 @@
 //! What a run writes into the journal, and what replaying it reads back.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::Entry;
@@ -79,6 +80,12 @@ pub enum Outcome {
     Attested {
         note: Untrusted,
     },
+    /// Attested, and with it that no client holds decrypted column keys any more.
+    ClientsRestarted {
+        note: Untrusted,
+    },
+    /// A wait that a person cut short.
+    CutShort,
     /// The key was not in a state that the step is for.
     Skipped {
         reason: String,
@@ -135,19 +142,20 @@ pub struct RunNote {
 /// Something established, for or against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
+    pub at: Timestamp,
     pub text: String,
     pub good: bool,
 }
 
 impl Fact {
     /// Something that is as it should be.
-    pub fn good(text: impl Into<String>) -> Self {
-        Self { text: text.into(), good: true }
+    pub fn good(at: Timestamp, text: impl Into<String>) -> Self {
+        Self { at, text: text.into(), good: true }
     }
 
     /// Something that is not.
-    pub fn bad(text: impl Into<String>) -> Self {
-        Self { text: text.into(), good: false }
+    pub fn bad(at: Timestamp, text: impl Into<String>) -> Self {
+        Self { at, text: text.into(), good: false }
     }
 }
 
@@ -177,6 +185,7 @@ impl RunRecord {
     ///
     /// # Errors
     /// If the kind is a run's and the body is not: another version of the program wrote it.
+    #[must_use]
     pub fn of(entry: &Entry) -> Option<Result<Self, serde_json::Error>> {
         Self::KINDS
             .contains(&entry.kind.as_str())

@@ -245,15 +245,7 @@ fn choose(block: &Block, question: &Word, later: &[String], next: usize) -> Resu
         let leads = match then.get_ref().as_str() {
             "next" => Then::Next,
             "finish" => Then::Finish,
-            title => match later.iter().position(|step| step == title) {
-                Some(at) => Then::Step(next + at),
-                None => {
-                    let reason = format!(
-                        "`then` takes `next`, `finish` or a later step's title; no later step is called `{title}`"
-                    );
-                    return Err(block.wrong(then, reason));
-                }
-            },
+            title => later_step(block, then, title, later, next)?,
         };
         if text.trim().is_empty() || choices.iter().any(|choice| choice.text == *text) {
             return Err(block.wrong(then, "each option needs a text of its own"));
@@ -261,6 +253,13 @@ fn choose(block: &Block, question: &Word, later: &[String], next: usize) -> Resu
         choices.push(Choice { text: text.clone(), then: leads });
     }
     Ok(StepKind::Choose { question: question.get_ref().clone(), options: choices })
+}
+
+fn later_step(block: &Block, then: &Word, title: &str, later: &[String], next: usize) -> Result<Then, Wrong> {
+    later.iter().position(|step| step == title).map(|at| Then::Step(next + at)).ok_or_else(|| {
+        let takes = "`then` takes `next`, `finish` or a later step's title";
+        block.wrong(then, format!("{takes}; no later step is called `{title}`"))
+    })
 }
 
 fn on_failure(block: &Block, kind: &StepKind) -> Result<OnFailure, Wrong> {
