@@ -35,7 +35,7 @@ impl Server {
                 self.name(),
                 DOING,
                 Cause::Unreadable,
-                format!("the procedure {PROCEDURE} answered with return code {}", code.cast_signed()),
+                format!("the procedure {PROCEDURE} answered with return code {}", code),
                 "a return code other than 0 means that the row was not written: read the procedure to see why",
             )),
         }

@@ -7,11 +7,9 @@ use std::fmt::Write as _;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -132,10 +130,10 @@ pub async fn serve(sim: Simulator, options: ServeOptions) -> Result<Served, Serv
         async move { http_connection(sim, stream, peer, stopped).await }
     }));
     for (name, (listener, _)) in sql {
-        let connect = Arc::clone(&options.sql_connect);
+        let shared = sim.clone();
         served.listeners.spawn(accept(listener, stopped.clone(), move |stream, _, stopped| {
-            let connection = connect(name.clone(), stream);
-            async move { sql_connection(connection, stopped).await }
+            let (sim, name) = (shared.clone(), name.clone());
+            async move { sql_connection(&sim, &name, stream, stopped).await }
         }));
     }
     if let Some(seed) = options.traffic {
@@ -169,9 +167,10 @@ impl Served {
 
 /// The `export …` lines that point the AWS CLI, boto3 and portcullis at the simulator.
 ///
-/// `ca_file` is where the SQL servers' certificate authority is kept, if anywhere.
+/// `ca_file` is where the SQL servers' certificate authority is kept, if anywhere; `more` are further
+/// variables that the caller adds.
 #[must_use]
-pub fn env_lines(served: &Served, ca_file: Option<&Path>) -> String {
+pub fn env_lines(served: &Served, ca_file: Option<&Path>, more: &[(&str, String)]) -> String {
     let mut lines = String::from(
         "# Points AWS clients and portcullis at a simulated account. Nothing real is behind it.\n",
     );
@@ -199,6 +198,9 @@ pub fn env_lines(served: &Served, ca_file: Option<&Path>) -> String {
     if let Some(file) = ca_file {
         export("PORTCULLIS_SIM_SQL_CA_FILE", &file.to_string_lossy());
     }
+    for (name, value) in more {
+        export(name, value);
+    }
     lines
 }
 
@@ -208,7 +210,7 @@ pub fn env_lines(served: &Served, ca_file: Option<&Path>) -> String {
 /// # Errors
 ///
 /// Whatever the file system says.
-pub async fn write_env_file(served: &Served, file: &Path) -> io::Result<()> {
+pub async fn write_env_file(served: &Served, file: &Path, more: &[(&str, String)]) -> io::Result<()> {
     let file = std::path::absolute(file)?;
     let mut ca_file = None;
     if let Some(pem) = &served.ca_pem {
@@ -216,7 +218,7 @@ pub async fn write_env_file(served: &Served, file: &Path) -> io::Result<()> {
         write_whole(&beside, pem).await?;
         ca_file = Some(beside);
     }
-    write_whole(&file, &env_lines(served, ca_file.as_deref())).await
+    write_whole(&file, &env_lines(served, ca_file.as_deref(), more)).await
 }
 
 async fn write_whole(file: &Path, text: &str) -> io::Result<()> {
@@ -351,10 +353,10 @@ fn too_long() -> Response<Full<Bytes>> {
     response
 }
 
-async fn sql_connection(connection: BoxFuture<'static, io::Result<()>>, stopped: CancellationToken) {
+async fn sql_connection(sim: &Simulator, server: &str, stream: TcpStream, stopped: CancellationToken) {
     let logged = async {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to the simulated SQL Server broke");
+        if let Err(error) = sim.sql(server, stream).await {
+            tracing::debug!(%server, %error, "a connection to the simulated SQL Server broke");
         }
     };
     // TDS has no farewell: a stop breaks the connection, as a server's shutdown does.

@@ -10,9 +10,16 @@ fn simulator() -> Simulator {
     Simulator::new(seed::buzz_tutor(1, now), VirtualClock::frozen(now))
 }
 
-/// Speaks no TDS: says its name and goes.
-fn herald() -> SqlConnect {
-    Arc::new(|name, mut stream| Box::pin(async move { stream.write_all(name.as_bytes()).await }))
+/// Asks the SQL server at `address` for its name.
+async fn server_name(address: SocketAddr) -> String {
+    use tokio_util::compat::TokioAsyncWriteCompatExt as _;
+    let mut config = tiberius::Config::new();
+    config.authentication(tiberius::AuthMethod::sql_server(seed::SQL_READER, seed::SQL_PASSWORD));
+    config.encryption(tiberius::EncryptionLevel::NotSupported);
+    let stream = TcpStream::connect(address).await.unwrap().compat_write();
+    let mut client = tiberius::Client::connect(config, stream).await.unwrap();
+    let rows = client.simple_query("SELECT @@SERVERNAME").await.unwrap().into_first_result().await.unwrap();
+    rows[0].get::<&str, _>(0).unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -20,11 +27,11 @@ async fn refuses_every_address_but_loopback() {
     for outside in ["0.0.0.0:0", "[::]:0", "10.0.0.1:0"] {
         let outside: SocketAddr = outside.parse().unwrap();
         let sim = simulator();
-        let options = ServeOptions { http: outside, ..ServeOptions::free_ports(&sim, herald()) };
+        let options = ServeOptions { http: outside, ..ServeOptions::free_ports(&sim) };
         let refused = serve(sim.clone(), options).await.unwrap_err();
         assert!(matches!(refused, ServeError::NotLoopback(address) if address == outside));
         assert!(refused.to_string().contains("127.0.0.1"), "says what to do");
-        let mut options = ServeOptions::free_ports(&sim, herald());
+        let mut options = ServeOptions::free_ports(&sim);
         options.sql[0].1 = outside;
         assert!(matches!(serve(sim, options).await.unwrap_err(), ServeError::NotLoopback(_)));
     }
@@ -33,9 +40,9 @@ async fn refuses_every_address_but_loopback() {
 #[tokio::test]
 async fn names_what_is_not_there() {
     let sim = simulator();
-    let options = ServeOptions { user: "nobody".into(), ..ServeOptions::free_ports(&sim, herald()) };
+    let options = ServeOptions { user: "nobody".into(), ..ServeOptions::free_ports(&sim) };
     assert!(matches!(serve(sim.clone(), options).await.unwrap_err(), ServeError::NoSuchUser(_)));
-    let mut options = ServeOptions::free_ports(&sim, herald());
+    let mut options = ServeOptions::free_ports(&sim);
     options.sql[0].0 = "elsewhere".into();
     assert!(matches!(serve(sim, options).await.unwrap_err(), ServeError::NoSuchSqlServer(_)));
 }
@@ -45,7 +52,7 @@ async fn a_taken_port_is_said_to_be_taken() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap();
     let sim = simulator();
-    let options = ServeOptions { http: address, ..ServeOptions::free_ports(&sim, herald()) };
+    let options = ServeOptions { http: address, ..ServeOptions::free_ports(&sim) };
     let refused = serve(sim, options).await.unwrap_err();
     assert!(refused.to_string().contains(&address.to_string()));
 }
@@ -53,13 +60,11 @@ async fn a_taken_port_is_said_to_be_taken() {
 #[tokio::test]
 async fn every_sql_server_has_a_port_of_its_own_and_all_close_on_stop() {
     let sim = simulator();
-    let served = serve(sim.clone(), ServeOptions::free_ports(&sim, herald())).await.unwrap();
+    let served = serve(sim.clone(), ServeOptions::free_ports(&sim)).await.unwrap();
     let (http, sql) = (served.http(), served.sql().to_vec());
     assert_eq!(sql.len(), 2);
     for (name, address) in &sql {
-        let mut said = String::new();
-        TcpStream::connect(address).await.unwrap().read_to_string(&mut said).await.unwrap();
-        assert_eq!(said, *name);
+        assert_eq!(server_name(*address).await, *name);
     }
     let idle = TcpStream::connect(http).await.unwrap();
     served.stop().await;
@@ -71,7 +76,7 @@ async fn every_sql_server_has_a_port_of_its_own_and_all_close_on_stop() {
 #[tokio::test]
 async fn one_connection_carries_many_requests() {
     let sim = simulator();
-    let served = serve(sim.clone(), ServeOptions::free_ports(&sim, herald())).await.unwrap();
+    let served = serve(sim.clone(), ServeOptions::free_ports(&sim)).await.unwrap();
     let mut stream = TcpStream::connect(served.http()).await.unwrap();
     for _ in 0..3 {
         let request = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\
@@ -104,10 +109,10 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("it's here.env");
     let sim = simulator();
-    let options = ServeOptions { sql_ca_pem: Some("PEM".into()), ..ServeOptions::free_ports(&sim, herald()) };
+    let options = ServeOptions { sql_ca_pem: Some("PEM".into()), ..ServeOptions::free_ports(&sim) };
     let served = serve(sim.clone(), options).await.unwrap();
-    write_env_file(&served, &file).await.unwrap();
-    write_env_file(&served, &file).await.unwrap();
+    write_env_file(&served, &file, &[("MORE", "it's".to_owned())]).await.unwrap();
+    write_env_file(&served, &file, &[("MORE", "it's".to_owned())]).await.unwrap();
     let mut names: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
@@ -118,6 +123,7 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     let shell = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
     let environment = String::from_utf8(shell.stdout).unwrap();
     let value = |name: &str| environment.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+    assert_eq!(value("MORE"), Some("it's"));
     assert_eq!(value("AWS_ENDPOINT_URL"), Some(format!("http://{}", served.http()).as_str()));
     let user = seed::credentials(&sim.world(), "platform").unwrap();
     assert_eq!(value("AWS_ACCESS_KEY_ID"), Some(user.access_key_id.as_str()));
