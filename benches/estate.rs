@@ -21,6 +21,7 @@ pub fn inventory(pairs: usize, now: Timestamp) -> Inventory {
     health.succeeded(now);
     Inventory {
         keys: keys.into_iter().map(|key| (key.arn.clone(), key)).collect(),
+        missing: BTreeMap::new(),
         servers: Vec::new(),
         rds: Seen::Known(Vec::new()),
         rows,

@@ -206,12 +206,12 @@ pub struct Serve {
     /// Once ready, write the `export …` lines that point the AWS CLI, boto3 and portcullis at it.
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
-    /// An account with nothing in it, instead of buzz-tutor's.
-    #[arg(long)]
-    pub empty: bool,
     /// Answer every request, instead of AWS's quotas.
     #[arg(long)]
     pub no_quotas: bool,
+    /// Seconds after which CloudTrail delivers an event, instead of AWS's minutes.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=86_400))]
+    pub trail_delay: Option<i64>,
 }
 
 #[derive(Debug, Subcommand)]

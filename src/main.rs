@@ -8,7 +8,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Assets, Cli, Config, Global, Journal, Verb};
+use cli::{Assets, Cli, Config, Global, Journal, Simulator, Verb};
+use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings};
 
@@ -40,8 +41,35 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         }
         Verb::Man => Ok(clap_mangen::Man::new(Cli::command()).render(&mut out)?),
         Verb::Journal(verb) => journal(&global, &verb, &mut out),
+        Verb::Simulator(Simulator::Serve(words)) => {
+            let serving = Serving {
+                seed: global.seed,
+                bind: words.bind,
+                port: words.port,
+                sql_port: words.sql_port,
+                env_file: words.env_file,
+                quotas: !words.no_quotas,
+                trail_delay: words.trail_delay.map(|seconds| (seconds, seconds)),
+            };
+            runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
+        }
         _ => todo!(),
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CommandError::failed(format!("no threads could be started: {error}")))
+}
+
+/// Ready when somebody asks this process to end.
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
+    let waits = signals.into_iter().flatten().map(|mut signal| Box::pin(async move { signal.recv().await }));
+    futures_util::future::select_all(waits).await;
 }
 
 fn journal(global: &Global, verb: &Journal, out: &mut impl std::io::Write) -> Result<(), CommandError> {

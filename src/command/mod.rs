@@ -5,6 +5,7 @@ pub mod config;
 pub mod init;
 pub mod journal;
 pub mod output;
+pub mod serve;
 
 use std::io;
 

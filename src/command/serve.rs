@@ -71,7 +71,9 @@ fn options(simulator: &Simulator, serving: &Serving) -> Result<ServeOptions, Com
         *address = SocketAddr::from((serving.bind, port));
         if port != 0 {
             port = port.checked_add(1).ok_or_else(|| {
-                CommandError::usage("--sql-port leaves no ports for the second SQL server: choose a lower one")
+                CommandError::usage(
+                    "--sql-port leaves no ports for the second SQL server: choose a lower one",
+                )
             })?;
         }
     }
@@ -83,7 +85,9 @@ fn options(simulator: &Simulator, serving: &Serving) -> Result<ServeOptions, Com
 /// Writes the environment file, beside it a settings file for portcullis, and the lines that name it.
 /// The environment file is there last: whoever waits for it finds everything ready.
 async fn point_portcullis(served: &Served, file: &Path) -> Result<(), CommandError> {
-    let cannot = |error: std::io::Error| CommandError::failed(format!("{} cannot be written: {error}", file.display()));
+    let cannot = |error: std::io::Error| {
+        CommandError::failed(format!("{} cannot be written: {error}", file.display()))
+    };
     let file = std::path::absolute(file).map_err(cannot)?;
     let mut name = file.clone().into_os_string();
     name.push(".toml");

@@ -21,9 +21,9 @@ use crate::model::age::AgePolicy;
 use crate::model::catalog::ServerName;
 use crate::settings::secrecy_text::SecretText;
 use crate::settings::{AuditSettings, Environment, PasswordFrom, SIMULATED, SqlServerSettings};
+use crate::simulator::aws::front::NoAnswer as NoWireAnswer;
 use crate::simulator::clock::VirtualClock;
 use crate::simulator::traffic::Traffic;
-use crate::simulator::aws::front::NoAnswer as NoWireAnswer;
 use crate::simulator::{Simulator, seed};
 
 /// Who the simulated credentials belong to.

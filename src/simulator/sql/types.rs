@@ -56,7 +56,6 @@ pub enum Value {
 }
 
 impl Value {
-
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
