@@ -77,8 +77,6 @@ fn options(simulator: &Simulator, serving: &Serving) -> Result<ServeOptions, Com
             })?;
         }
     }
-    let ca = simulator.sql_ca_pem().map_err(|error| CommandError::failed(error.to_string()))?;
-    options.sql_ca_pem = Some(ca.to_owned());
     Ok(options)
 }
 

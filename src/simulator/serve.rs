@@ -32,14 +32,12 @@ const LONGEST_REQUEST: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Where to listen, and as whom the environment lines log in.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct ServeOptions {
     /// All AWS services. Port 0 takes a free one.
     pub http: SocketAddr,
     /// Each SQL server by the name it has in the world. Port 0 takes a free one.
     pub sql: Vec<(String, SocketAddr)>,
-    /// The certificate that SQL clients are to trust, PEM; written beside the environment file.
-    pub sql_ca_pem: Option<String>,
     /// The IAM user whose access key the environment lines name.
     pub user: String,
     /// The seed of the account's own traffic; `None` keeps it silent.
@@ -54,19 +52,9 @@ impl ServeOptions {
         Self {
             http: any,
             sql: sim.world().sql.iter().map(|server| (server.name.clone(), any)).collect(),
-            sql_ca_pem: None,
             user: "platform".to_owned(),
             traffic: None,
         }
-    }
-}
-
-impl std::fmt::Debug for ServeOptions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ServeOptions")
-            .field("http", &self.http)
-            .field("sql", &self.sql)
-            .finish_non_exhaustive()
     }
 }
 
@@ -80,6 +68,8 @@ pub enum ServeError {
     NotLoopback(SocketAddr),
     #[error("cannot listen on {address}: {source}; choose another port, or 0 for a free one")]
     Listen { address: SocketAddr, source: io::Error },
+    #[error("cannot make the SQL servers' certificate authority: {0}; the crypto library refused, try again")]
+    Certificates(io::Error),
     #[error(
         "there is no IAM user {0:?} in the simulated account; use platform, oncall-a, oncall-b or auditor"
     )]
@@ -94,7 +84,7 @@ pub struct Served {
     http: SocketAddr,
     sql: Vec<(String, SocketAddr)>,
     credentials: Credentials,
-    ca_pem: Option<String>,
+    ca_pem: String,
     stop: CancellationToken,
     listeners: JoinSet<()>,
 }
@@ -110,6 +100,7 @@ pub async fn serve(sim: Simulator, options: ServeOptions) -> Result<Served, Serv
         return Err(ServeError::NotLoopback(outside));
     }
     let credentials = known(&sim, &options)?;
+    let ca_pem = sim.sql_ca_pem().map_err(ServeError::Certificates)?.to_owned();
     let http = listen(options.http).await?;
     let mut sql = Vec::new();
     for (name, address) in &options.sql {
@@ -120,7 +111,7 @@ pub async fn serve(sim: Simulator, options: ServeOptions) -> Result<Served, Serv
         http: http.1,
         sql: sql.iter().map(|(name, (_, address))| (name.clone(), *address)).collect(),
         credentials,
-        ca_pem: options.sql_ca_pem,
+        ca_pem,
         stop: stopped.clone(),
         listeners: JoinSet::new(),
     };
@@ -154,6 +145,12 @@ impl Served {
     #[must_use]
     pub fn sql(&self) -> &[(String, SocketAddr)] {
         &self.sql
+    }
+
+    /// The certificate that SQL clients are to trust, in PEM.
+    #[must_use]
+    pub fn sql_ca_pem(&self) -> &str {
+        &self.ca_pem
     }
 
     /// Takes no more connections, lets answers under way be given (for two seconds at most), and ends.
@@ -212,13 +209,9 @@ pub fn env_lines(served: &Served, ca_file: Option<&Path>, more: &[(&str, String)
 /// Whatever the file system says.
 pub async fn write_env_file(served: &Served, file: &Path, more: &[(&str, String)]) -> io::Result<()> {
     let file = std::path::absolute(file)?;
-    let mut ca_file = None;
-    if let Some(pem) = &served.ca_pem {
-        let beside = with_suffix(&file, ".ca.pem");
-        write_whole(&beside, pem).await?;
-        ca_file = Some(beside);
-    }
-    write_whole(&file, &env_lines(served, ca_file.as_deref(), more)).await
+    let ca_file = with_suffix(&file, ".ca.pem");
+    write_whole(&ca_file, &served.ca_pem).await?;
+    write_whole(&file, &env_lines(served, Some(&ca_file), more)).await
 }
 
 async fn write_whole(file: &Path, text: &str) -> io::Result<()> {
@@ -353,10 +346,10 @@ fn too_long() -> Response<Full<Bytes>> {
     response
 }
 
-async fn sql_connection(sim: &Simulator, server: &str, stream: TcpStream, stopped: CancellationToken) {
+async fn sql_connection(sim: &Simulator, name: &str, stream: TcpStream, stopped: CancellationToken) {
     let logged = async {
-        if let Err(error) = sim.sql(server, stream).await {
-            tracing::debug!(%server, %error, "a connection to the simulated SQL Server broke");
+        if let Err(error) = sim.sql(name, stream).await {
+            tracing::debug!(%error, "a connection to the simulated SQL Server broke");
         }
     };
     // TDS has no farewell: a stop breaks the connection, as a server's shutdown does.

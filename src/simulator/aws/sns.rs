@@ -1,5 +1,7 @@
 //! SNS: topics, and the messages published to them.
 
+use std::fmt::Write as _;
+
 use http::StatusCode;
 use jiff::Timestamp;
 use rand::Rng as _;
@@ -113,11 +115,11 @@ impl Sns {
             Some(token) => token.parse().map_err(|_| invalid("Invalid parameter: NextToken"))?,
         };
         let mut topics = self.topics().filter(|arn| arn.starts_with(&prefix)).skip(from);
-        let page: String = topics
-            .by_ref()
-            .take(PAGE)
-            .map(|arn| format!("<member><TopicArn>{arn}</TopicArn></member>"))
-            .collect();
+        let mut page = String::new();
+        for arn in topics.by_ref().take(PAGE) {
+            // Writing to a string cannot fail.
+            let _ = write!(page, "<member><TopicArn>{arn}</TopicArn></member>");
+        }
         let next =
             topics.next().map(|_| format!("<NextToken>{}</NextToken>", from + PAGE)).unwrap_or_default();
         Ok(Reply::Xml(format!("<Topics>{page}</Topics>{next}")))

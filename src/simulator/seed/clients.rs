@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
+use aws_sdk_rds::types::{DbInstance, Endpoint};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -151,14 +152,14 @@ async fn rds_follows_its_storage_key() {
     let sim = simulator();
     let client = client!(aws_sdk_rds, sim, "platform");
     let all = client.describe_db_instances().send().await.unwrap();
-    let names: Vec<_> = all.db_instances().iter().filter_map(|one| one.db_instance_identifier()).collect();
+    let names: Vec<_> = all.db_instances().iter().filter_map(DbInstance::db_instance_identifier).collect();
     assert_eq!(names, ["buzz-dev-1", "buzz-prod-1", "buzz-staging-1"]);
     let production = &all.db_instances()[1];
     let key = keys::arn_behind(&sim.world().kms, keys::USER_DATA);
     assert_eq!(production.kms_key_id(), Some(key.as_str()));
     assert_eq!((production.storage_encrypted(), production.multi_az()), (Some(true), Some(true)));
     assert_eq!(production.engine(), Some("sqlserver-se"));
-    assert_eq!(production.endpoint().and_then(|endpoint| endpoint.port()), Some(1433));
+    assert_eq!(production.endpoint().and_then(Endpoint::port), Some(1433));
     assert!(
         production.instance_create_time().is_some()
             && all.db_instances()[0].automatic_restart_time().is_some()

@@ -189,6 +189,7 @@ pub(super) fn fill(world: &mut World, now: Timestamp) {
 }
 
 fn logins() -> Vec<Login> {
+    const MASTER_KEYS: &str = "VIEW ANY COLUMN MASTER KEY DEFINITION";
     let reader = [
         "CONNECT SQL",
         "CONNECT",
@@ -203,7 +204,6 @@ fn logins() -> Vec<Login> {
         "ALTER ANY COLUMN MASTER KEY",
         "ALTER ANY COLUMN ENCRYPTION KEY",
     ];
-    const MASTER_KEYS: &str = "VIEW ANY COLUMN MASTER KEY DEFINITION";
     let login = |user: &str, permissions: &[&str]| Login {
         user: user.to_owned(),
         password: SQL_PASSWORD.to_owned(),

@@ -361,7 +361,7 @@ impl Scribe<'_> {
     fn refused_attempts(&mut self) {
         let Some(key) = self.key(USER_DATA) else { return };
         let night = at_hour(self.now, 2, 3) + SignedDuration::from_mins(12);
-        let contractor = self.user("contractor-dev");
+        let contractor = Self::user("contractor-dev");
         for attempt in 0..7 {
             let name = if attempt % 3 == 2 { "GenerateDataKey" } else { "Decrypt" };
             let entry =
@@ -373,7 +373,7 @@ impl Scribe<'_> {
             };
             self.refused(entry, "contractor-dev", &key);
         }
-        let auditor = self.user("auditor");
+        let auditor = Self::user("auditor");
         let entry = self.cast.kms_call(at_hour(self.now, 9, 11), "DisableKey", &auditor);
         let entry = Entry {
             source_ip: self.cast.word("198.51.100.77"),
@@ -420,7 +420,7 @@ impl Scribe<'_> {
         keys::behind(&self.world.kms, alias).map(|key: &Key| KeyUse::of(key, alias))
     }
 
-    fn user(&self, name: &str) -> Arc<Actor> {
+    fn user(name: &str) -> Arc<Actor> {
         Arc::new(Actor::User {
             account: ACCOUNT.to_owned(),
             name: name.to_owned(),
@@ -429,7 +429,7 @@ impl Scribe<'_> {
         })
     }
 
-    fn person(&self, person: Person, at: Timestamp) -> Arc<Actor> {
+    fn person(person: Person, at: Timestamp) -> Arc<Actor> {
         // A session lasts an hour: calls of the same hour share it.
         let hour = at.as_second().div_euclid(3600);
         Arc::new(Actor::Role {
@@ -443,7 +443,7 @@ impl Scribe<'_> {
     }
 
     fn read(&mut self, person: Person, at: Timestamp, name: &'static str, key: &KeyUse) {
-        let actor = self.person(person, at);
+        let actor = Self::person(person, at);
         let entry = self.cast.kms_call(at, name, &actor);
         self.entries.push(Entry {
             source_ip: self.cast.word(person.address),
@@ -464,7 +464,7 @@ impl Scribe<'_> {
     }
 
     fn assumed(&mut self, person: Person, at: Timestamp) {
-        let actor = self.user(person.name);
+        let actor = Self::user(person.name);
         let request = json!({
             "roleArn": format!("arn:aws:iam::{ACCOUNT}:role/{}", person.role),
             "roleSessionName": person.name, "durationSeconds": 3600,

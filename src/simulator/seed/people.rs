@@ -41,7 +41,7 @@ pub(super) fn fill(world: &mut World, _now: Timestamp) {
         ("auditor", false, vec![read_only()]),
         ("contractor-dev", false, vec![allow(&["sts:GetCallerIdentity"])]),
     ] {
-        let user = make_user(world, name, mfa, policies);
+        let user = make_user(world, name, mfa, &policies);
         world.sts.users.push(user);
     }
     for environment in ENVIRONMENTS {
@@ -55,22 +55,22 @@ pub(super) fn fill(world: &mut World, _now: Timestamp) {
                 world,
                 &format!("BuzzTutor{name}-{environment}"),
                 &trust,
-                key_admin(actions, environment),
+                &key_admin(actions, environment),
             );
         }
         let app = allow(&["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]);
-        push_role(world, &format!("BuzzTutorApp-{environment}"), &service_trust("ec2.amazonaws.com"), app);
+        push_role(world, &format!("BuzzTutorApp-{environment}"), &service_trust("ec2.amazonaws.com"), &app);
     }
     let people = trust(&["user/oncall-a", "user/oncall-b", "user/platform"], None);
-    push_role(world, "BuzzTutorSecurityTeam", &people, assume_roles());
-    push_role(world, "BuzzTutorDevOps", &trust(&["user/platform"], None), assume_roles());
-    push_role(world, "BuzzTutorDatabaseAdmin", &people, allow(&["kms:*", "rds:*"]));
-    push_role(world, "BuzzTutorAuditLogger", &trust(&["user/auditor"], None), read_only());
+    push_role(world, "BuzzTutorSecurityTeam", &people, &assume_roles());
+    push_role(world, "BuzzTutorDevOps", &trust(&["user/platform"], None), &assume_roles());
+    push_role(world, "BuzzTutorDatabaseAdmin", &people, &allow(&["kms:*", "rds:*"]));
+    push_role(world, "BuzzTutorAuditLogger", &trust(&["user/auditor"], None), &read_only());
     let monitoring = service_trust("ec2.amazonaws.com");
-    push_role(world, "BuzzTutorMonitoring", &monitoring, read_only());
+    push_role(world, "BuzzTutorMonitoring", &monitoring, &read_only());
     let decrypt = allow(&["kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]);
-    push_role(world, "BuzzTutorBackup", &service_trust("backup.amazonaws.com"), decrypt.clone());
-    push_role(world, "BuzzTutorReports-production", &service_trust("ec2.amazonaws.com"), decrypt);
+    push_role(world, "BuzzTutorBackup", &service_trust("backup.amazonaws.com"), &decrypt);
+    push_role(world, "BuzzTutorReports-production", &service_trust("ec2.amazonaws.com"), &decrypt);
 }
 
 const MANAGE: &[&str] = &[
@@ -94,7 +94,7 @@ const EMERGENCY: &[&str] = &[
 const RECOVER: &[&str] =
     &["kms:EnableKey", "kms:CancelKeyDeletion", "kms:CreateGrant", "kms:Encrypt", "kms:Decrypt"];
 
-fn make_user(world: &mut World, name: &str, mfa: bool, policies: Vec<Value>) -> User {
+fn make_user(world: &mut World, name: &str, mfa: bool, policies: &[Value]) -> User {
     let mut secret = [0; 20];
     world.rng.fill_bytes(&mut secret);
     let mut seed = vec![0; 20];
@@ -114,7 +114,7 @@ pub(in crate::simulator) fn access_key(prefix: &str, name: &str) -> String {
     unique_id(prefix, ACCOUNT, name).chars().take(20).collect()
 }
 
-fn push_role(world: &mut World, name: &str, trust: &Value, policy: Value) {
+fn push_role(world: &mut World, name: &str, trust: &Value, policy: &Value) {
     world.sts.roles.push(Role {
         account: ACCOUNT.to_owned(),
         name: name.to_owned(),

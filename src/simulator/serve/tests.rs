@@ -10,18 +10,6 @@ fn simulator() -> Simulator {
     Simulator::new(seed::buzz_tutor(1, now), VirtualClock::frozen(now))
 }
 
-/// Asks the SQL server at `address` for its name.
-async fn server_name(address: SocketAddr) -> String {
-    use tokio_util::compat::TokioAsyncWriteCompatExt as _;
-    let mut config = tiberius::Config::new();
-    config.authentication(tiberius::AuthMethod::sql_server(seed::SQL_READER, seed::SQL_PASSWORD));
-    config.encryption(tiberius::EncryptionLevel::NotSupported);
-    let stream = TcpStream::connect(address).await.unwrap().compat_write();
-    let mut client = tiberius::Client::connect(config, stream).await.unwrap();
-    let rows = client.simple_query("SELECT @@SERVERNAME").await.unwrap().into_first_result().await.unwrap();
-    rows[0].get::<&str, _>(0).unwrap().to_owned()
-}
-
 #[tokio::test]
 async fn refuses_every_address_but_loopback() {
     for outside in ["0.0.0.0:0", "[::]:0", "10.0.0.1:0"] {
@@ -64,13 +52,31 @@ async fn every_sql_server_has_a_port_of_its_own_and_all_close_on_stop() {
     let (http, sql) = (served.http(), served.sql().to_vec());
     assert_eq!(sql.len(), 2);
     for (name, address) in &sql {
-        assert_eq!(server_name(*address).await, *name);
+        assert_eq!(Box::pin(server_name(&served, *address)).await, *name);
     }
     let idle = TcpStream::connect(http).await.unwrap();
     served.stop().await;
     drop(idle);
     assert!(TcpStream::connect(http).await.is_err());
     assert!(TcpStream::connect(sql[0].1).await.is_err());
+}
+
+/// What the server at this port calls itself, asked over verified TLS.
+async fn server_name(served: &Served, address: SocketAddr) -> String {
+    use tokio_util::compat::TokioAsyncWriteCompatExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, served.sql_ca_pem()).unwrap();
+    let mut config = tiberius::Config::new();
+    config.host("localhost");
+    config.port(address.port());
+    config.authentication(tiberius::AuthMethod::sql_server(seed::SQL_READER, seed::SQL_PASSWORD));
+    config.encryption(tiberius::EncryptionLevel::Required);
+    config.trust_cert_ca(ca.to_string_lossy());
+    let stream = TcpStream::connect(address).await.unwrap().compat_write();
+    let mut client = Box::pin(tiberius::Client::connect(config, stream)).await.unwrap();
+    let row = client.simple_query("SELECT @@SERVERNAME").await.unwrap().into_row().await.unwrap().unwrap();
+    row.get::<&str, _>(0).unwrap().to_lowercase()
 }
 
 #[tokio::test]
@@ -109,7 +115,7 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("it's here.env");
     let sim = simulator();
-    let options = ServeOptions { sql_ca_pem: Some("PEM".into()), ..ServeOptions::free_ports(&sim) };
+    let options = ServeOptions::free_ports(&sim);
     let served = serve(sim.clone(), options).await.unwrap();
     write_env_file(&served, &file, &[("MORE", "it's".to_owned())]).await.unwrap();
     write_env_file(&served, &file, &[("MORE", "it's".to_owned())]).await.unwrap();
@@ -130,7 +136,10 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     assert_eq!(value("AWS_SECRET_ACCESS_KEY"), Some(user.secret_access_key.as_str()));
     assert_eq!(value("PORTCULLIS_SIM_SQL_PORT"), Some(served.sql()[0].1.port().to_string().as_str()));
     assert_eq!(value("PORTCULLIS_SIM_SQL_PASSWORD"), Some(seed::SQL_PASSWORD));
-    assert_eq!(std::fs::read_to_string(value("PORTCULLIS_SIM_SQL_CA_FILE").unwrap()).unwrap(), "PEM");
+    assert_eq!(
+        std::fs::read_to_string(value("PORTCULLIS_SIM_SQL_CA_FILE").unwrap()).unwrap(),
+        served.sql_ca_pem()
+    );
     served.stop().await;
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::record::seconds;
 use crate::simulator::aws::{Caller, Identity};
 
-/// A principal as CloudTrail writes it down.
+/// A principal as `CloudTrail` writes it down.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     Root {
@@ -107,7 +107,7 @@ impl Actor {
     }
 
     /// Whether a person clicked in the web console.
-    pub(super) fn from_console(&self) -> bool {
+    pub(super) fn uses_console(&self) -> bool {
         match self {
             Self::User { session: Some(session), .. } | Self::Role { session, .. } => session.console,
             _ => false,
@@ -181,7 +181,7 @@ impl Actor {
 }
 
 impl Session {
-    /// CloudTrail writes the MFA flag as a string.
+    /// `CloudTrail` writes the MFA flag as a string.
     fn render(self) -> Value {
         json!({"creationDate": seconds(self.created), "mfaAuthenticated": self.mfa.to_string()})
     }

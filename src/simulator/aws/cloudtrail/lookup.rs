@@ -15,7 +15,7 @@ const HISTORY: SignedDuration = SignedDuration::from_hours(90 * 24);
 const PAGE: usize = 50;
 
 impl Trail {
-    /// Answers one CloudTrail call.
+    /// Answers one `CloudTrail` call.
     ///
     /// # Errors
     ///

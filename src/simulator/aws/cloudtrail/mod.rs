@@ -1,4 +1,4 @@
-//! CloudTrail: every call becomes a record, delivered after a delay.
+//! `CloudTrail`: every call becomes a record, delivered after a delay.
 
 pub mod actor;
 mod lookup;
@@ -81,7 +81,7 @@ impl Trail {
         self.set_delay(delivery.delay.0, delivery.delay.1);
     }
 
-    /// Keeps one event; answers the id that CloudTrail gave it.
+    /// Keeps one event; answers the id that `CloudTrail` gave it.
     pub fn push(&mut self, entry: Entry) -> Uuid {
         let record = self.draw(entry);
         let event_id = record.event_id;

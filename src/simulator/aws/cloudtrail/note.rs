@@ -59,7 +59,7 @@ impl Trail {
     }
 }
 
-/// CloudTrail writes every service's denial alike.
+/// `CloudTrail` writes every service's denial alike.
 fn recorded_code(refusal: &Refusal) -> Arc<str> {
     match refusal.code.as_str() {
         "AccessDeniedException" => "AccessDenied".into(),

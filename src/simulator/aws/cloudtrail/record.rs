@@ -1,6 +1,6 @@
-//! One CloudTrail record: kept compactly, rendered as JSON only when somebody looks it up.
+//! One `CloudTrail` record: kept compactly, rendered as JSON only when somebody looks it up.
 //!
-//! Shape: AWS CloudTrail user guide, "CloudTrail record contents", version 1.11.
+//! Shape: AWS `CloudTrail` user guide, "`CloudTrail` record contents", version 1.11.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::actor::Actor;
 use crate::simulator::aws::Resource;
 
-/// What happened, before CloudTrail has given it an id and a time of delivery.
+/// What happened, before `CloudTrail` has given it an id and a time of delivery.
 ///
 /// Everything that many events share is behind an `Arc`, so that weeks of history are cheap to make.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ pub enum Kind {
     /// A call to the control plane.
     #[default]
     ApiCall,
-    /// A call that CloudTrail counts as a data event: event history does not have it.
+    /// A call that `CloudTrail` counts as a data event: event history does not have it.
     DataCall,
     /// Something that the service did by itself, with its `serviceEventDetails`.
     ServiceEvent(Option<Arc<Value>>),
@@ -84,7 +84,7 @@ impl Entry {
     }
 }
 
-/// An entry as CloudTrail keeps it.
+/// An entry as `CloudTrail` keeps it.
 #[derive(Clone, Debug)]
 pub struct Record {
     pub entry: Entry,
@@ -176,7 +176,7 @@ impl Record {
         if let Some(tls) = entry.tls_details() {
             put("tlsDetails", tls);
         }
-        if entry.actor.from_console() {
+        if entry.actor.uses_console() {
             put("sessionCredentialFromConsole", "true".into());
         }
         Value::Object(record)
@@ -220,7 +220,7 @@ fn shared(value: Option<&Arc<Value>>) -> Value {
     value.map_or(Value::Null, |value| value.as_ref().clone())
 }
 
-/// `2026-05-04T14:02:31Z`: CloudTrail's times have no fraction.
+/// `2026-05-04T14:02:31Z`: `CloudTrail`'s times have no fraction.
 pub(super) fn seconds(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
