@@ -6,6 +6,8 @@ pub mod preview;
 mod record;
 mod stages;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod unfinished;
 mod verify;
 mod warrant;
