@@ -45,6 +45,7 @@ impl Intercept for ReadOnlyWall {
         "ReadOnlyWall"
     }
 
+    // The first hook at which the SDK knows the operation's name.
     fn read_before_serialization(
         &self,
         _: &BeforeSerializationInterceptorContextRef<'_>,

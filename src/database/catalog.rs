@@ -166,7 +166,7 @@ fn shut(listed: &Listed) -> Option<NotVisible> {
     if !listed.state.raw().eq_ignore_ascii_case("ONLINE") {
         let state = listed.state.to_string().to_lowercase();
         return Some(NotVisible::new(
-            Cause::Unreachable,
+            Cause::Unsupported,
             format!("the database is {state}; its keys show when it is online"),
         ));
     }
