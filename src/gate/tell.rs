@@ -58,6 +58,7 @@ impl Notice {
         let mark = if self.drill { "DRILL: " } else { "" };
         AuditRow {
             key: self.column_key.clone().unwrap_or_else(|| self.key_name.clone()),
+            operation: operation.word(),
             reason: format!(
                 "{mark}{operation}: {outcome}; by {requester}; journal entry {entry}, head {}; {reason}",
                 journal.hash
