@@ -1,11 +1,14 @@
 //! AWS; the only room that names its SDK.
 //!
 //! Read clients ([`KmsReads`], [`TrailReads`], [`RdsReads`]) have no way to say a change, and a wall behind
-//! them refuses any operation that is not a read.
+//! them refuses any operation that is not a read. What changes a key stands in [`changes`], and takes a warrant.
 
+pub mod changes;
 mod failure;
 mod kms;
+pub mod notify;
 mod pages;
+mod probe;
 mod rds;
 mod session;
 mod time;
@@ -15,6 +18,7 @@ mod wire;
 
 pub use failure::Failure;
 pub use kms::{AliasEntry, KmsReads};
+pub use probe::{Probe, probe};
 pub use rds::RdsReads;
 pub use session::{CloudSession, Identity};
 pub use trail::{Lookup, LookupPage, TrailReads};

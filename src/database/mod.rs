@@ -3,6 +3,7 @@
 //! [`Server`] knows how one instance is reached; [`Connection`] is one login to it, given up for good after a
 //! timeout; [`Failure`] says what went wrong, why, and what to do next.
 
+mod audit;
 mod catalog;
 mod connection;
 mod dial;
@@ -12,6 +13,7 @@ mod login;
 mod rows;
 mod server;
 
+pub use audit::AuditRow;
 pub use connection::{Connection, bracketed};
 pub use dial::{Dialer, InProcessSql};
 pub use envelope::read as read_envelope;

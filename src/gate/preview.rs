@@ -3,7 +3,9 @@
 use jiff::SignedDuration;
 
 use crate::model::dependents::Dependents;
-use crate::model::plan::{Digest, Plan};
+use crate::model::plan::{Digest, Operation, Plan};
+use crate::model::seen::Seen;
+use crate::settings::Environment;
 
 /// A plan, in full, with all that it will do. The console draws it; headless commands print it.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,4 +29,107 @@ pub struct Preview {
     pub approvals_needed: u8,
     /// Exactly what has to be typed: the key's name, in production followed by a blank and the environment's.
     pub must_type: String,
+}
+
+impl Preview {
+    /// Shows a plan in full.
+    ///
+    /// # Errors
+    /// Only where the plan cannot be written as JSON, which its types rule out.
+    pub fn of(
+        plan: Plan,
+        dependents: Dependents,
+        environment: &Environment,
+        acting_as: String,
+    ) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            digest: plan.digest()?,
+            production: environment.production,
+            column_key_cache: environment.column_key_cache,
+            calls: calls(&plan, environment),
+            acting_as,
+            undo: undo(plan.operation),
+            warnings: warnings(plan.operation, &dependents),
+            approvals_needed: environment.approvals,
+            must_type: must_type(&plan, environment.production),
+            dependents,
+            plan,
+        })
+    }
+}
+
+/// What has to be typed to confirm a plan.
+pub(super) fn must_type(plan: &Plan, production: bool) -> String {
+    if production { format!("{} {}", plan.key_name, plan.environment) } else { plan.key_name.clone() }
+}
+
+/// The calls that executing will make, in order.
+pub(super) fn calls(plan: &Plan, environment: &Environment) -> Vec<String> {
+    let probe = match plan.operation {
+        Operation::DisableKey | Operation::CancelKeyDeletion => "must be refused: disabled",
+        Operation::EnableKey => "must be allowed",
+    };
+    let mut calls = vec![
+        "kms:DescribeKey (the plan must still hold)".to_owned(),
+        plan.operation.iam_action().to_owned(),
+        format!(
+            "kms:DescribeKey ×{} (must agree: {})",
+            super::verify::AGREEING_READS,
+            plan.operation.proved_by()
+        ),
+        format!("kms:Encrypt dry run, GenerateMac for an HMAC key, Sign for a signing key ({probe})"),
+    ];
+    calls.extend(environment.alert_topic.as_ref().map(|topic| format!("sns:Publish to {topic}")));
+    calls.extend(environment.audit.as_ref().map(|audit| {
+        format!("EXEC dbo.LogEmergencyKeyRevocation in {} on {}", audit.database, audit.server)
+    }));
+    calls
+}
+
+fn undo(operation: Operation) -> String {
+    match operation {
+        Operation::DisableKey => "key-recovery runbook: kms:EnableKey",
+        Operation::EnableKey => "emergency-revocation runbook: kms:DisableKey",
+        Operation::CancelKeyDeletion => {
+            "not undone here: only kms:ScheduleKeyDeletion would, with a new waiting period of 7–30 days"
+        }
+    }
+    .to_owned()
+}
+
+/// What deserves a second thought, worst first.
+fn warnings(operation: Operation, dependents: &Dependents) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let drop = operation == Operation::DisableKey;
+    match &dependents.rds {
+        Seen::Known(instances) if drop => warnings.extend(instances.iter().map(|instance| {
+            format!(
+                "RDS {} stores its data under this key: the instance goes down; after 7 days it can only be restored from backup",
+                instance.id
+            )
+        })),
+        Seen::Known(_) => {}
+        Seen::NotVisible(why) => {
+            warnings.push(format!("whether RDS instances store their data under this key is {why}"));
+        }
+        Seen::Loading => warnings
+            .push("whether RDS instances store their data under this key has not been read yet".to_owned()),
+    }
+    if !drop && matches!(&dependents.rds, Seen::Known(instances) if !instances.is_empty()) {
+        warnings.push(
+            "RDS instances under this key do not come back by themselves: start them once the key is enabled"
+                .to_owned(),
+        );
+    }
+    if operation == Operation::CancelKeyDeletion {
+        warnings.push("the key comes back disabled: enable it to use it; read its policy first, which could be changed while deletion was pending".to_owned());
+    }
+    warnings.extend(dependents.relatives.iter().map(|relative| {
+        format!("the related key in {} is not covered by this plan and keeps its state", relative.region())
+    }));
+    if let Seen::NotVisible(why) = &dependents.grants {
+        warnings.push(format!("grants on this key are {why}"));
+    }
+    warnings.extend(dependents.blind_spots.iter().map(|spot| format!("may hide more: {spot}")));
+    warnings
 }

@@ -62,6 +62,8 @@ pub struct RunView {
     pub run: u64,
     pub runbook: String,
     pub title: String,
+    /// None until the target is found.
+    pub key: Option<KeyArn>,
     pub key_name: Option<String>,
     pub started: Timestamp,
     pub steps: Vec<StepView>,
@@ -71,6 +73,8 @@ pub struct RunView {
     pub waiting: Waiting,
     /// Facts gathered so far, oldest first.
     pub evidence: Vec<Evidence>,
+    /// What [`Ask::Undo`] would do now, where this run's last verified change can be taken back.
+    pub undo: Option<Operation>,
 }
 
 /// One step, for the list on the left.

@@ -73,10 +73,15 @@ impl Faults {
 
     /// The effects, in the order they were added, of every fault that `hits` names; each counts one hit.
     pub fn take(&self, hits: impl Fn(&Target) -> bool) -> Vec<Effect> {
+        self.take_where(|fault| hits(&fault.on))
+    }
+
+    /// As [`Faults::take`], for those who choose by the effect, too.
+    pub fn take_where(&self, hits: impl Fn(&Fault) -> bool) -> Vec<Effect> {
         let mut faults = self.lock();
         let effects = faults
             .iter_mut()
-            .filter(|fault| hits(&fault.on) && fault.times != Some(0))
+            .filter(|fault| hits(fault) && fault.times != Some(0))
             .map(|fault| {
                 fault.times = fault.times.map(|left| left - 1);
                 fault.effect.clone()

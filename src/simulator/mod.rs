@@ -8,13 +8,24 @@
 pub mod aws;
 pub mod clock;
 pub mod faults;
+pub mod record;
+pub mod seed;
+pub mod serve;
 pub mod sql;
+#[cfg(test)]
+mod tests;
+pub mod traffic;
 pub mod world;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws::front::{Answered, Injected, Inquiry, NoAnswer};
+use bytes::Bytes;
 use clock::VirtualClock;
-use faults::Faults;
+use faults::{Effect, Faults};
+use rand::Rng as _;
+use record::{Record, RecordedCall};
 use world::World;
 
 /// The whole pretend account. Clones share it.
@@ -23,13 +34,23 @@ pub struct Simulator {
     world: Arc<Mutex<World>>,
     clock: VirtualClock,
     faults: Faults,
+    record: Record,
+    quotas: Arc<AtomicBool>,
+    sql: Arc<sql::Sql>,
 }
 
 impl Simulator {
     /// A simulator over this world, running on this clock.
     #[must_use]
     pub fn new(world: World, clock: VirtualClock) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), clock, faults: Faults::default() }
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            clock,
+            faults: Faults::default(),
+            record: Record::default(),
+            quotas: Arc::new(AtomicBool::new(true)),
+            sql: Arc::default(),
+        }
     }
 
     /// The clock that everything here runs on.
@@ -44,8 +65,95 @@ impl Simulator {
         &self.faults
     }
 
+    /// What the SQL servers share beside the world.
+    fn sql_runtime(&self) -> &sql::Sql {
+        &self.sql
+    }
+
     /// The truth, for tests, drills and the services themselves. Never held across an await.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers one AWS request, whatever its service, as AWS would.
+    ///
+    /// # Errors
+    ///
+    /// Only when a fault switch says that no answer comes; AWS's own refusals are answers.
+    /// [`NoAnswer::Timeout`] is told at once: whoever stands for the network decides how long to wait.
+    pub async fn http(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
+        let inquiry = Inquiry::of(&request);
+        let effects = {
+            let world = self.world();
+            self.faults.take(|target| inquiry.is_hit_by(target, &world))
+        };
+        for effect in &effects {
+            if let Effect::Latency(delay) = effect {
+                tokio::time::sleep(*delay).await;
+            }
+        }
+        if let Some((lost, code)) = effects.iter().find_map(lost_before) {
+            let mut recorded = inquiry.record(&self.world(), self.clock.now());
+            recorded.error = Some(code.to_owned());
+            recorded.answered = false;
+            self.record.push(recorded);
+            return Err(lost);
+        }
+        let quotas = self.quotas.load(Ordering::Relaxed);
+        let Answered { response, mut recorded } = {
+            let mut world = self.world();
+            let injected = effects.iter().find_map(|effect| injected(effect, &mut world));
+            inquiry.answer(&mut world, &request, self.clock.now(), quotas, injected)
+        };
+        let lost = effects.iter().find_map(lost_after);
+        recorded.answered = lost.is_none();
+        self.record.push(recorded);
+        lost.map_or(Ok(response), Err)
+    }
+
+    /// Every AWS call that reached the simulator, oldest first.
+    #[must_use]
+    pub fn calls(&self) -> Vec<RecordedCall> {
+        self.record.all()
+    }
+
+    /// Forgets the calls made so far.
+    pub fn forget_calls(&self) {
+        self.record.clear();
+    }
+
+    /// Switches request quotas on (as they are at first) or off.
+    pub fn set_quotas(&self, on: bool) {
+        self.quotas.store(on, Ordering::Relaxed);
+    }
+}
+
+/// How a fault loses a call before it is carried out, and what the record calls it.
+fn lost_before(effect: &Effect) -> Option<(NoAnswer, &'static str)> {
+    match effect {
+        Effect::Timeout => Some((NoAnswer::Timeout, "Timeout")),
+        Effect::ConnectionLoss => Some((NoAnswer::ConnectionLost, "ConnectionLoss")),
+        _ => None,
+    }
+}
+
+/// How a fault loses the answer to a call that was carried out.
+fn lost_after(effect: &Effect) -> Option<NoAnswer> {
+    match effect {
+        Effect::TimeoutAfter => Some(NoAnswer::Timeout),
+        Effect::ConnectionLossAfter => Some(NoAnswer::ConnectionLost),
+        _ => None,
+    }
+}
+
+/// The refusal that a fault puts in an answer's place.
+fn injected(effect: &Effect, world: &mut World) -> Option<Injected> {
+    match effect {
+        Effect::Throttle(share) => {
+            world.rng.random_bool(share.clamp(0.0, 1.0)).then_some(Injected::Throttled)
+        }
+        Effect::AccessDenied => Some(Injected::AccessDenied),
+        Effect::ServerError => Some(Injected::ServerError),
+        _ => None,
     }
 }

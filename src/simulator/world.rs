@@ -5,6 +5,7 @@ use rand::rngs::StdRng;
 
 use super::aws::cloudtrail::Trail;
 use super::aws::kms::Kms;
+use super::aws::quota::Quotas;
 use super::aws::rds::Rds;
 use super::aws::sns::Sns;
 use super::aws::sts::Sts;
@@ -21,6 +22,8 @@ pub struct World {
     pub sns: Sns,
     pub rds: Rds,
     pub sql: Vec<SqlServer>,
+    /// How often each account may still call.
+    pub quotas: Quotas,
     /// Every random draw of the simulator comes from here, so that a seed repeats a run exactly.
     pub rng: StdRng,
 }
@@ -37,6 +40,7 @@ impl World {
             sns: Sns::default(),
             rds: Rds::default(),
             sql: Vec::new(),
+            quotas: Quotas::default(),
             rng: StdRng::seed_from_u64(seed),
         }
     }

@@ -1,0 +1,268 @@
+//! Carrying out an approved plan.
+
+use super::outcome::{Boundary, Channel, Outcome, Owed, Progress, Refusal, Sight, Verdict};
+use super::record::{Answer, Intent, Proof, Record, Refused, Said, Unproved};
+use super::verify::{LOOK_FOR, Look};
+use super::{Approved, Gate, ProgressTo, Warrant, preview, unfinished};
+use crate::cloud::changes::{ChangeFailure, carry_out};
+use crate::journal::{Entry, JournalError};
+use crate::model::plan::Plan;
+
+impl Gate {
+    /// Carries out an approved plan: intent journalled, state read again, call, answer journalled, verified,
+    /// proof journalled, people told. It never sends anything twice.
+    ///
+    /// Where the journal fails after the intent, the change goes on to be verified and told, because the
+    /// outcome then matters most; [`Outcome::journal_trouble`] says what is missing from the journal.
+    pub async fn execute(&self, approved: Approved, progress: ProgressTo<'_>) -> Outcome {
+        let plan = approved.plan().clone();
+        let mut execution = Execution {
+            gate: self,
+            plan: &plan,
+            progress,
+            intent: None,
+            sight: None,
+            unsent: Vec::new(),
+            trouble: None,
+        };
+        let verdict = execution.run(&approved).await;
+        let Execution { intent, sight, unsent, trouble, .. } = execution;
+        let intent = intent.map(|entry| entry.seq);
+        let mut owed = super::owed(&self.journal.entries());
+        owed.retain(|known| {
+            !unsent.iter().any(|o: &Owed| o.about == known.about && o.channel == known.channel)
+        });
+        owed.extend(unsent);
+        Outcome { verdict, intent, sight, owed, journal_trouble: trouble, plan: plan.clone() }
+    }
+
+    /// Whether an approved plan is for this gate, still holds, and repeats nothing unsettled.
+    fn admit(&self, approved: &Approved) -> Result<(), Refusal> {
+        let (plan, environment) = (approved.plan(), &self.estate.environment);
+        let not_this_gate = |why: String| Err(Refusal::NotThisGate { why });
+        if plan.environment != environment.name || plan.environment != self.journal.environment() {
+            return not_this_gate(format!("the plan is for the environment {}", plan.environment));
+        }
+        if plan.incident != *self.journal.incident() {
+            return not_this_gate(format!("the plan is for the incident {}", plan.incident));
+        }
+        if plan.key.region() != plan.region || plan.key.account() != plan.account {
+            return not_this_gate(format!("the key {} is not of the plan's account and Region", plan.key));
+        }
+        if let Some(identity) = self.estate.identity.known()
+            && identity.account != plan.account
+        {
+            return not_this_gate(format!("the plan is for account {}, and we are in another", plan.account));
+        }
+        if !plan.operation.starts_from().contains(&plan.observed.state) {
+            return not_this_gate(format!(
+                "a key that is {} cannot be asked to {}",
+                plan.observed.state, plan.operation
+            ));
+        }
+        // A preview is open to be made by anyone; what was typed and who approved is judged by this environment.
+        if approved.typed() != preview::must_type(plan, environment.production) {
+            return not_this_gate("what was typed does not confirm it in this environment".to_owned());
+        }
+        if approved.approvers().len() < usize::from(environment.approvals) {
+            return not_this_gate(format!("this environment asks for {} approvals", environment.approvals));
+        }
+        if self.now() >= plan.expires_at {
+            return Err(Refusal::Expired { at: plan.expires_at });
+        }
+        match unfinished(&self.journal.entries()).into_iter().find(|change| change.plan.key == plan.key) {
+            Some(change) => Err(Refusal::Unfinished { intent: change.intent }),
+            None => Ok(()),
+        }
+    }
+
+    /// Appends one of the gate's entries.
+    pub(super) fn record<R: Record>(&self, record: &R) -> Result<Entry, JournalError> {
+        self.journal.append(R::KIND, record)
+    }
+
+    /// Who is told of changes in this environment.
+    fn channels(&self) -> Vec<Channel> {
+        let environment = &self.estate.environment;
+        let topic = environment.alert_topic.iter().map(|topic| Channel::Sns { topic: topic.clone() });
+        let audit = environment.audit.iter().map(|audit| Channel::SqlAudit {
+            server: audit.server.clone(),
+            database: audit.database.clone(),
+        });
+        topic.chain(audit).collect()
+    }
+}
+
+/// One execution under way.
+struct Execution<'a> {
+    gate: &'a Gate,
+    plan: &'a Plan,
+    progress: ProgressTo<'a>,
+    intent: Option<Entry>,
+    sight: Option<Sight>,
+    /// What could not be sent and could not be journalled as owed either.
+    unsent: Vec<Owed>,
+    trouble: Option<String>,
+}
+
+impl Execution<'_> {
+    async fn run(&mut self, approved: &Approved) -> Verdict {
+        if let Err(refusal) = self.gate.admit(approved) {
+            return self.refuse(approved, refusal);
+        }
+        self.reach(Boundary::BeforeIntent);
+        let intent = match self.intend(approved) {
+            Ok(intent) => intent,
+            Err(refusal) => return Verdict::Refused(refusal),
+        };
+        self.intent = Some(intent.clone());
+        (self.progress)(Progress::Intended { seq: intent.seq });
+        self.reach(Boundary::AfterIntent);
+        if let Err(refusal) = self.still_holds().await {
+            return self.refuse(approved, refusal);
+        }
+        let said = self.call(&intent).await;
+        self.reach(Boundary::AfterCall);
+        self.write(&Answer { intent: intent.seq, said: said.clone() });
+        match said {
+            Said::Refused { why } => Verdict::Failed { why },
+            Said::Accepted { .. } => self.prove(&intent, None).await,
+            Said::Unknown { why } => self.prove(&intent, Some(why)).await,
+        }
+    }
+
+    /// Journals what is about to be done. Without it, nothing is.
+    fn intend(&self, approved: &Approved) -> Result<Entry, Refusal> {
+        let plan = self.plan;
+        let again_after = self.gate.journal.entries().into_iter().filter_map(|entry| {
+            let earlier = Intent::of(&entry)?.plan;
+            (earlier.key == plan.key && earlier.operation == plan.operation).then_some(entry.seq)
+        });
+        Ok(self.gate.record(&Intent {
+            plan: plan.clone(),
+            digest: approved.digest().clone(),
+            typed: approved.typed().to_owned(),
+            approved_by: approved.approvers().into_iter().map(ToOwned::to_owned).collect(),
+            calls: preview::calls(plan, &self.gate.estate.environment),
+            tell: self.gate.channels(),
+            again_after: again_after.collect(),
+        })?)
+    }
+
+    /// Reads the state again: the plan holds only for the one that it was made on.
+    async fn still_holds(&self) -> Result<(), Refusal> {
+        let planned = &self.plan.observed;
+        match self.gate.read_state(&self.gate.reads(self.plan), self.plan).await.state {
+            Ok(state) if state == planned.state => {
+                (self.progress)(Progress::StateConfirmed { state });
+                Ok(())
+            }
+            Ok(now) => Err(Refusal::Stale { planned: planned.clone(), now }),
+            Err(why) => Err(Refusal::StateNotVisible { why }),
+        }
+    }
+
+    /// Makes the one call.
+    async fn call(&self, intent: &Entry) -> Said {
+        let action = self.plan.operation.iam_action();
+        (self.progress)(Progress::Calling { action });
+        match carry_out(&self.gate.estate.cloud, Warrant::issue(self.plan, intent)).await {
+            Ok(accepted) => {
+                (self.progress)(Progress::Accepted);
+                Said::Accepted { request_id: accepted.request_id }
+            }
+            Err(ChangeFailure::Refused(failure)) => {
+                let why = failure.to_string();
+                (self.progress)(Progress::Refused { why: why.clone() });
+                Said::Refused { why }
+            }
+            Err(ChangeFailure::Unknown(failure)) => {
+                let why = failure.to_string();
+                (self.progress)(Progress::NoAnswer { why: why.clone() });
+                Said::Unknown { why }
+            }
+        }
+    }
+
+    /// Goes to look whether it happened, journals what was seen, and tells people.
+    async fn prove(&mut self, intent: &Entry, unanswered: Option<String>) -> Verdict {
+        self.reach(Boundary::BeforeVerify);
+        let Look { sight, proved } = self.gate.look(self.plan, LOOK_FOR, self.progress).await;
+        self.sight = Some(sight.clone());
+        let (verdict, entry) = if proved {
+            let Sight { reads, agreeing, probe } = sight;
+            let state = self.plan.operation.proved_by();
+            let entry = self.write(&Proof { intent: intent.seq, state, reads, agreeing, probe });
+            (Verdict::Verified, entry)
+        } else {
+            let verdict = not_proved(self.plan, unanswered);
+            let why = match &verdict {
+                Verdict::Unknown { why } | Verdict::NotVerified { why } => why.clone(),
+                _ => String::new(),
+            };
+            let accepted = matches!(verdict, Verdict::NotVerified { .. });
+            (verdict, self.write(&Unproved { intent: intent.seq, accepted, why, sight }))
+        };
+        if let (true, Some(entry)) = (proved, &entry) {
+            (self.progress)(Progress::Proved { seq: entry.seq });
+        }
+        self.reach(Boundary::BeforeNotify);
+        self.tell(intent, entry, &verdict).await;
+        verdict
+    }
+
+    /// Tells everybody of an outcome, whether or not the journal took it.
+    async fn tell(&mut self, intent: &Entry, outcome: Option<Entry>, verdict: &Verdict) {
+        let Some(intended) = Intent::of(intent) else { return };
+        let about = outcome.as_ref().map_or(intent.seq, |entry| entry.seq);
+        let at = outcome.map_or_else(|| self.gate.now(), |entry| entry.at);
+        let notice = self.gate.notice(&intended, about, at, super::tell::word_of(verdict));
+        for channel in intended.tell.clone() {
+            let (unsent, trouble) = self.gate.send(&channel, &notice, self.progress).await;
+            self.unsent.extend(unsent);
+            self.trouble = self.trouble.take().or(trouble);
+        }
+    }
+
+    fn refuse(&mut self, approved: &Approved, refusal: Refusal) -> Verdict {
+        let intent = self.intent.as_ref().map(|entry| entry.seq);
+        self.write(&Refused { intent, digest: approved.digest().clone(), why: refusal.to_string() });
+        Verdict::Refused(refusal)
+    }
+
+    /// Appends an entry after the intent: a failure does not stop what has begun, and is said.
+    fn write(&mut self, record: &impl Record) -> Option<Entry> {
+        self.gate
+            .record(record)
+            .inspect_err(|error| {
+                let why = error.to_string();
+                (self.progress)(Progress::JournalFailed { why: why.clone() });
+                self.trouble.get_or_insert(why);
+            })
+            .ok()
+    }
+
+    fn reach(&self, boundary: Boundary) {
+        (self.gate.observer)(boundary);
+    }
+}
+
+/// Why a change is not proved.
+fn not_proved(plan: &Plan, unanswered: Option<String>) -> Verdict {
+    let wanted = plan.operation.proved_by();
+    match unanswered {
+        None => Verdict::NotVerified {
+            why: format!(
+                "within {} s no {} reads agreed on {wanted} without the dry run saying otherwise. Look at the key and at Events before anything else is done",
+                LOOK_FOR.as_secs(),
+                super::AGREEING_READS
+            ),
+        },
+        Some(why) => Verdict::Unknown {
+            why: format!(
+                "the call was sent and not answered ({why}), and the key did not become {wanted} within {} s. It may still happen: look again before sending anything",
+                LOOK_FOR.as_secs()
+            ),
+        },
+    }
+}

@@ -1,0 +1,187 @@
+//! A `change` step: looked for in the journal, planned on a fresh read, confirmed, and driven through the gate.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use tokio::sync::mpsc;
+
+use super::actor::{Actor, Leaving};
+use super::planning;
+use super::standing::run_of;
+use super::trouble::{Stop, Trouble};
+use super::view::Waiting;
+use crate::gate::{self, Confirmed, Owed, Probe, Progress, Settlement, UnfinishedChange, Verdict};
+use crate::model::plan::Operation;
+use crate::runbook::{Found, Next, Outcome, StepKind};
+
+/// What a failed change can be followed by.
+const PLAN_AGAIN: &str =
+    "Nothing is sent again by itself. Try again to read the key anew and see a new plan, or leave";
+
+impl Actor {
+    /// Whether this step's change was made before: in a process that was killed, or under an answer that
+    /// never came. Whatever of this key is not settled is settled first, by looking.
+    pub(super) async fn made_before(&mut self, found: &Found, operation: Operation) -> Result<bool, Stop> {
+        let unsettled = gate::unfinished(&self.entries()).into_iter();
+        for change in unsettled.filter(|change| change.plan.key == found.key).collect::<Vec<_>>() {
+            self.settle(change).await?;
+        }
+        let Some((run, since)) = self.live.as_ref().map(|live| (live.run.id, live.run.entered.seq)) else {
+            return Ok(false);
+        };
+        let entries = self.entries();
+        let made = gate::proved(&entries).into_iter().rev().find(|change| {
+            change.intent > since
+                && change.plan.key == found.key
+                && change.plan.operation == operation
+                && run_of(&entries, change.intent) == Some(run)
+        });
+        if let Some(change) = &made {
+            let what = format!(
+                "{operation} was made before (intent: entry {}), and {} agreeing reads prove it",
+                change.intent, change.agreeing_reads
+            );
+            self.fact(true, what);
+        }
+        Ok(made.is_some())
+    }
+
+    /// Looks what became of an unfinished change. Nothing is sent.
+    async fn settle(&mut self, change: UnfinishedChange) -> Result<(), Stop> {
+        let gate = Arc::clone(&self.gate);
+        let (tell, progress) = mpsc::unbounded_channel();
+        let intent = change.intent;
+        let what = format!("looking what became of {} (entry {intent})", change.plan.operation);
+        let work = async move {
+            let tell = |step: Progress| drop(tell.send(step));
+            gate.settle(&change, &tell).await
+        };
+        let settled = self.attend_telling(&what, Leaving::NotNow, progress, work.boxed()).await?;
+        let settled = settled.map_err(Trouble::from)?;
+        self.sights.insert(intent, settled.to_string());
+        self.tell_standing();
+        match settled.settlement {
+            Settlement::Happened => self.fact(true, format!("entry {intent}: {settled}")),
+            Settlement::DoesNotStand => self.fact(false, format!("entry {intent}: {settled}")),
+            Settlement::CannotBeTold => {
+                return Err(Trouble::unknown(format!("entry {intent}: {settled}")).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a plan on a fresh read, and shows it.
+    pub(super) async fn propose(&mut self, found: &Found, operation: Operation) -> Result<(), Stop> {
+        let key = self.read_key(&found.key, "reading the key for a plan").await?;
+        let (now, inventory) = (self.now(), self.inventory());
+        let Some(live) = &self.live else { return Ok(()) };
+        let plan = planning::plan(&self.estate, &self.incident, &live.run, found, operation, &key, now)?;
+        let changes = gate::proved(&self.entries());
+        let last = changes.iter().rev().find(|change| change.plan.key == found.key);
+        let dropped = last.filter(|change| change.plan.operation == Operation::DisableKey);
+        let preview = planning::preview(plan, &inventory, &self.estate, dropped, now)?;
+        Err(Stop::Waits(Waiting::Confirmation { preview: Box::new(preview), wrong: None }))
+    }
+
+    /// Takes the typed confirmation.
+    pub(super) async fn confirm(&mut self, typed: &str) -> Result<(), String> {
+        let now = self.now();
+        let live = self.under_way()?;
+        let Waiting::Confirmation { preview, .. } = &live.waiting else {
+            return Err("no plan waits to be confirmed".to_owned());
+        };
+        let confirmed = match preview.confirm(typed, now) {
+            Ok(confirmed) => confirmed,
+            Err(no @ (gate::NotConfirmed::Nothing { .. } | gate::NotConfirmed::Wrong { .. })) => {
+                let preview = preview.clone();
+                self.wait_for(Waiting::Confirmation { preview, wrong: Some(no.to_string()) });
+                return Ok(());
+            }
+            Err(no) => {
+                self.stop(Trouble::new(no.to_string(), PLAN_AGAIN).into());
+                return Ok(());
+            }
+        };
+        match self.carry_out(confirmed).await {
+            Ok(()) => self.advance().await,
+            Err(stop) => self.stop(stop),
+        }
+        Ok(())
+    }
+
+    /// Has the gate carry out a confirmed plan, and records the step once it is proved.
+    async fn carry_out(&mut self, confirmed: Confirmed) -> Result<(), Stop> {
+        let approved = confirmed.approve(&[], self.now()).map_err(|no| {
+            Trouble::new(no.to_string(), "Nothing was sent. See to that, then try again, or leave")
+        })?;
+        let gate = Arc::clone(&self.gate);
+        let (tell, progress) = mpsc::unbounded_channel();
+        let what = format!("carrying out {}", approved.plan().operation);
+        let work = async move {
+            let tell = |step: Progress| drop(tell.send(step));
+            gate.execute(approved, &tell).await
+        };
+        let outcome = self.attend_telling(&what, Leaving::NotNow, progress, work.boxed()).await?;
+        let told = outcome.to_string();
+        if let Some(trouble) = &outcome.journal_trouble {
+            self.fact(false, format!("THE JOURNAL IS INCOMPLETE: {trouble}"));
+        }
+        if let (Some(intent), Some(sight)) = (outcome.intent, &outcome.sight) {
+            self.sights.insert(intent, sight.to_string());
+        }
+        self.tell_standing();
+        match outcome.verdict {
+            Verdict::Verified => {
+                self.fact(true, told);
+                Ok(self.done(Outcome::Done)?)
+            }
+            Verdict::NotVerified { .. } | Verdict::Unknown { .. } => Err(Trouble::unknown(told).into()),
+            Verdict::Failed { .. } | Verdict::Refused(_) => Err(Trouble::new(told, PLAN_AGAIN).into()),
+        }
+    }
+
+    /// Sends again what is owed; gives what is owed after that.
+    pub(super) async fn send_owed(&mut self, what: &str, leaving: Leaving) -> Result<Vec<Owed>, Stop> {
+        let gate = Arc::clone(&self.gate);
+        let (tell, progress) = mpsc::unbounded_channel();
+        let work = async move {
+            let tell = |step: Progress| drop(tell.send(step));
+            gate.settle_owed(&tell).await
+        };
+        self.attend_telling(what, leaving, progress, work.boxed()).await
+    }
+
+    /// The change that the run is at.
+    pub(super) fn changing(&self) -> Option<Operation> {
+        let live = self.live.as_ref()?;
+        match live.run.next(&live.runbook) {
+            Next::Step(_, step) => match step.kind {
+                StepKind::Change { operation } => Some(operation),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// Whether a step of an execution is evidence, and for or against.
+pub(super) fn weight(step: &Progress, changing: Option<Operation>) -> Option<bool> {
+    match step {
+        Progress::Intended { .. } | Progress::Calling { .. } | Progress::Telling { .. } => None,
+        Progress::StateConfirmed { .. }
+        | Progress::Accepted
+        | Progress::Proved { .. }
+        | Progress::Told { .. } => Some(true),
+        Progress::Read { read, .. } => Some(read.state.is_ok()),
+        Progress::Probed { probe } => Some(match (changing, probe) {
+            (Some(Operation::EnableKey), Probe::RefusedAsDisabled { .. } | Probe::RefusedForState { .. })
+            | (Some(Operation::DisableKey | Operation::CancelKeyDeletion), Probe::Usable { .. })
+            | (_, Probe::NoAnswer { .. } | Probe::NotAsked) => false,
+            _ => true,
+        }),
+        Progress::Refused { .. }
+        | Progress::NoAnswer { .. }
+        | Progress::Owed { .. }
+        | Progress::JournalFailed { .. } => Some(false),
+    }
+}

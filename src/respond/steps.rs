@@ -1,0 +1,236 @@
+//! The steps that the program does by itself, and those that it asks a person for.
+
+use super::actor::{Actor, Leaving};
+use super::key_policy::{Administrable, administrable};
+use super::trouble::{Stop, Trouble};
+use super::view::Waiting;
+use super::{show, target};
+use crate::gate::{self, Channel, Owed};
+use crate::model::key::KeyState;
+use crate::runbook::{Check, Found, Outcome, RunFinished, RunRecord, Step, StepKind, TargetFound};
+use futures_util::FutureExt as _;
+use jiff::SignedDuration;
+
+/// Between the reads of a `verify` step: time for KMS's servers to tell one another.
+const BETWEEN_READS: std::time::Duration = std::time::Duration::from_millis(400);
+
+impl Actor {
+    /// Finds the key, or asks which of two.
+    pub(super) fn find_target(&mut self) -> Result<(), Stop> {
+        let (now, inventory) = (self.now(), self.inventory());
+        let Some(live) = &mut self.live else { return Ok(()) };
+        let mut candidates = target::resolve(&live.run.started.aim, &inventory, now).map_err(|reason| {
+            Trouble::new(reason, "Try again once it can be found, or leave and name another target")
+        })?;
+        if candidates.len() > 1 {
+            let options = candidates.iter().map(|candidate| candidate.option.clone()).collect();
+            live.candidates = candidates;
+            return Err(Stop::Waits(Waiting::Choice {
+                question: "This column key is in mid-rotation: two KMS keys wrap it, and either opens it. A change to one leaves the other as it is. Which one?".to_owned(),
+                options,
+            }));
+        }
+        let run = live.run.id;
+        let Some(only) = candidates.pop() else { return Ok(()) };
+        let found = TargetFound { run, found: only.found, evidence: only.evidence };
+        Ok(self.record(RunRecord::TargetFound(found))?)
+    }
+
+    /// Does the current step, or says what it waits for.
+    pub(super) async fn step(&mut self, step: &Step) -> Result<(), Stop> {
+        let Some(found) = self.live.as_ref().and_then(|live| live.run.found.clone()) else { return Ok(()) };
+        if let StepKind::Change { operation } = step.kind
+            && self.made_before(&found, operation).await?
+        {
+            return Ok(self.done(Outcome::Done)?);
+        }
+        if let Some(skipped) = self.precondition(step, &found).await? {
+            return Ok(self.done(skipped)?);
+        }
+        match &step.kind {
+            StepKind::Manual { .. } => Err(Stop::Waits(Waiting::Attestation)),
+            StepKind::Choose { question, options } => Err(Stop::Waits(Waiting::Choice {
+                question: question.clone(),
+                options: options.iter().map(|option| option.text.clone()).collect(),
+            })),
+            StepKind::Wait { time } => self.wait(*time),
+            StepKind::Check(Check::State { expect }) => self.verify(&found, expect, 1).await,
+            StepKind::Verify { expect, reads } => self.verify(&found, expect, *reads).await,
+            StepKind::Check(Check::Administrable) => self.check_administrable(&found).await,
+            StepKind::Change { operation } => self.propose(&found, *operation).await,
+            StepKind::Notify => self.notify().await,
+            StepKind::Audit => self.audit().await,
+        }
+    }
+
+    /// The outcome of a step that is not for the key as it is.
+    async fn precondition(&mut self, step: &Step, found: &Found) -> Result<Option<Outcome>, Stop> {
+        let Some(states) = &step.only_if_state else { return Ok(None) };
+        let key = self.read_key(&found.key, "reading the key's state").await?;
+        if states.contains(&key.state) {
+            return Ok(None);
+        }
+        let reason = format!("only while the key is {}; it is {}", words(states), key.state);
+        self.fact(true, format!("skipped: {reason}"));
+        Ok(Some(Outcome::Skipped { reason }))
+    }
+
+    fn wait(&mut self, time: SignedDuration) -> Result<(), Stop> {
+        let now = self.now();
+        let Some(live) = &self.live else { return Ok(()) };
+        let until = live.run.entered.at + time;
+        if now >= until {
+            return Ok(self.done(Outcome::Done)?);
+        }
+        Err(Stop::Waits(Waiting::Program(format!("waiting until {}", show::clock(until)))))
+    }
+
+    /// Reads the key `reads` times; every read must show one of the states, and the same one.
+    async fn verify(&mut self, found: &Found, expect: &[KeyState], reads: u8) -> Result<(), Stop> {
+        let mut agreed: Option<KeyState> = None;
+        for nth in 1..=reads {
+            if nth > 1 {
+                self.attend(
+                    "letting KMS settle",
+                    Leaving::Allowed,
+                    tokio::time::sleep(BETWEEN_READS).boxed(),
+                )
+                .await?;
+            }
+            let key = self.read_key(&found.key, "reading the key's state").await?;
+            let expected =
+                expect.contains(&key.state) && agreed.as_ref().is_none_or(|state| *state == key.state);
+            let at = show::clock(key.read_at);
+            self.fact(expected, format!("KMS says {} (read {nth} of {reads}, {at})", key.state));
+            if !expected {
+                return Err(unexpected(&key.state, expect, nth).into());
+            }
+            agreed = Some(key.state);
+        }
+        Ok(self.done(Outcome::Done)?)
+    }
+
+    async fn check_administrable(&mut self, found: &Found) -> Result<(), Stop> {
+        let kms = self.kms(found.key.region());
+        let read =
+            self.attend("reading the key policy", Leaving::Allowed, kms.policy(&found.key).boxed()).await?;
+        let advice = "Read the key policy on the Keys screen. If it was altered, put it right first (kms:PutKeyPolicy works while deletion is pending), then try again; or leave";
+        let policy = read.map_err(|failure| {
+            Trouble::new(format!("whether the key still obeys this account is not known: {failure}"), advice)
+        })?;
+        let requester = self.estate.identity.known().map(|identity| identity.arn.as_str());
+        match administrable(policy.raw(), found.key.account(), requester) {
+            Administrable::Yes(by) => {
+                self.fact(true, format!("the key policy lets {by} administer the key"));
+                Ok(self.done(Outcome::Done)?)
+            }
+            Administrable::Doubtful(why) => Err(Trouble::new(why, advice).into()),
+        }
+    }
+
+    async fn notify(&mut self) -> Result<(), Stop> {
+        let Some(topic) = self.estate.environment.alert_topic.clone() else {
+            self.fact(false, "no alert topic is set for this environment: tell people yourself");
+            return Ok(self.done(Outcome::Done)?);
+        };
+        let told = crate::model::text::visible(&topic).into_owned();
+        self.see_told(|owed| matches!(owed.channel, Channel::Sns { .. }), &told).await
+    }
+
+    async fn audit(&mut self) -> Result<(), Stop> {
+        let Some(audit) = self.estate.environment.audit.clone() else {
+            self.fact(false, "no audit database is set for this environment: the journal is the only record");
+            return Ok(self.done(Outcome::Done)?);
+        };
+        let told = format!(
+            "the audit table of {} on {}",
+            crate::model::text::visible(&audit.database),
+            audit.server
+        );
+        self.see_told(|owed| matches!(owed.channel, Channel::SqlAudit { .. }), &told).await
+    }
+
+    /// Sees that nothing is owed to a channel, sending again what is.
+    async fn see_told(&mut self, ours: fn(&Owed) -> bool, whom: &str) -> Result<(), Stop> {
+        let mut owed = gate::owed(&self.entries());
+        if owed.iter().any(ours) {
+            owed = self.send_owed(&format!("telling {whom}"), Leaving::NotNow).await?;
+            self.tell_standing();
+        }
+        match owed.iter().find(|owed| ours(owed)) {
+            None => {
+                self.fact(true, format!("nothing is owed to {whom}"));
+                Ok(self.done(Outcome::Done)?)
+            }
+            Some(owed) => {
+                let reason = format!("owed: {owed}");
+                self.fact(false, reason.clone());
+                Err(Trouble::new(
+                    reason,
+                    "It stays owed until it is sent. Try again, or tell people yourself",
+                )
+                .into())
+            }
+        }
+    }
+
+    /// Writes down that the run is over.
+    pub(super) fn finish(&mut self) -> Result<(), Stop> {
+        let Some(run) = self.live.as_ref().map(|live| live.run.id) else { return Ok(()) };
+        let summary = self.summary(run);
+        self.record(RunRecord::RunFinished(RunFinished { run, summary }))?;
+        self.tell_standing();
+        Ok(())
+    }
+
+    /// Shows a run that is over.
+    pub(super) fn rest(&mut self) -> Result<(), Stop> {
+        let undo = self.undo_of_this_run();
+        let summary = self.live.as_ref().and_then(|live| live.run.finished.clone()).unwrap_or_default();
+        Err(Stop::Waits(Waiting::Finished { summary, undo }))
+    }
+
+    /// What a run came to, in a sentence.
+    fn summary(&self, run: u64) -> String {
+        let entries = self.entries();
+        let done: Vec<_> = gate::proved(&entries)
+            .into_iter()
+            .filter(|change| super::standing::run_of(&entries, change.intent) == Some(run))
+            .map(|c| {
+                format!(
+                    "{} of {}: done, verified by {} agreeing reads",
+                    c.plan.operation, c.plan.key_name, c.agreeing_reads
+                )
+            })
+            .collect();
+        let mut summary = if done.is_empty() { "nothing was changed".to_owned() } else { done.join("; ") };
+        let owed = gate::owed(&entries).len();
+        if owed > 0 {
+            summary.push_str(&format!("; still owed: {owed}"));
+        }
+        summary
+    }
+}
+
+fn unexpected(state: &KeyState, expect: &[KeyState], nth: u8) -> Trouble {
+    let next = match (state, nth) {
+        (_, 2..) => {
+            "Successive reads may differ while KMS settles. Try again; if it stays so, look at the Events screen: somebody else may be at work on this key"
+        }
+        (KeyState::Disabled, _) => {
+            "Nothing was changed. The key is disabled already: look at the Events screen for who did it. To enable it take the key-recovery runbook"
+        }
+        (KeyState::Enabled, _) => {
+            "Nothing was changed. The key is enabled already: there is nothing to recover. If something still fails, it is for another reason"
+        }
+        (KeyState::PendingDeletion | KeyState::PendingReplicaDeletion, _) => {
+            "Nothing was changed. The key is about to be deleted: take the key-recovery runbook while there is time"
+        }
+        _ => "Nothing was changed. Try again once the key has settled, or leave",
+    };
+    Trouble::new(format!("the key is {state}, and this step takes {}", words(expect)), next)
+}
+
+fn words(states: &[KeyState]) -> String {
+    states.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}

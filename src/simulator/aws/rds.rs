@@ -1,5 +1,0 @@
-//! RDS.
-
-/// The service's state.
-#[derive(Debug, Default)]
-pub struct Rds {}
