@@ -7,6 +7,7 @@ pub mod changes;
 mod failure;
 mod kms;
 pub mod notify;
+mod pace;
 mod pages;
 mod probe;
 mod rds;
@@ -23,3 +24,8 @@ pub use rds::RdsReads;
 pub use session::{CloudSession, Identity};
 pub use trail::{Lookup, LookupPage, TrailReads};
 pub use wire::{Credentials, HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
+
+#[cfg(test)]
+pub(crate) mod canned;
+#[cfg(test)]
+mod tests;
