@@ -97,13 +97,14 @@ impl Scribe<'_> {
     pub(super) fn person(person: Person, at: Timestamp) -> Arc<Actor> {
         // A session lasts an hour: calls of the same hour share it.
         let hour = at.as_second().div_euclid(3600);
+        let created = Timestamp::from_second(hour * 3600).unwrap_or(at);
         Arc::new(Actor::Role {
             account: ACCOUNT.to_owned(),
             role: person.role.to_owned(),
             session_name: person.name.to_owned(),
             access_key_id: access_key("ASIA", &format!("{}/{}/{hour}", person.role, person.name)),
             source_identity: person.mfa.then(|| person.name.to_owned()),
-            session: Session { created: at, mfa: person.mfa, console: person.console },
+            session: Session { created, mfa: person.mfa, console: person.console },
         })
     }
 
