@@ -42,7 +42,7 @@ impl Trail {
         }
         let attribute = &call.input["LookupAttributes"][0];
         let wants = |read: bool| match attribute["AttributeKey"].as_str().unwrap() {
-            "ReadOnly" => attribute["AttributeValue"] == read.to_string(),
+            "ReadOnly" => attribute["AttributeValue"] == if read { "true" } else { "false" },
             _ => true,
         };
         let second = |field: &str| call.input[field].as_f64().unwrap();
