@@ -1,5 +1,6 @@
 //! The gate against a fake AWS at the wire, in virtual time.
 
+mod simulated;
 mod wire;
 
 use std::collections::BTreeSet;
