@@ -112,7 +112,11 @@ fn bottom_line(state: &State, buf: &mut Buffer, area: Rect) {
 fn hints(state: &State) -> Vec<(String, &'static str)> {
     let typing = state.screen == Screen::Run && run::typing(state);
     if state.filtering {
-        return vec![("enter".to_owned(), "keep the filter"), ("esc".to_owned(), "drop it"), ("↑↓".to_owned(), "move")];
+        return vec![
+            ("enter".to_owned(), "keep the filter"),
+            ("esc".to_owned(), "drop it"),
+            ("↑↓".to_owned(), "move"),
+        ];
     }
     if typing {
         return run::typing_hints(state);
@@ -120,8 +124,6 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
     ALL.iter()
         .filter(|entry| entry.works_on(state.screen) && (!entry.acts || state.can_act()))
         .filter_map(|entry| Some((state.options.keymap.key(entry.command)?.to_string(), entry.hint?)))
-        .chain(
-            state.options.keymap.key(Command::Quit).map(|key| (key.to_string(), "quit")),
-        )
+        .chain(state.options.keymap.key(Command::Quit).map(|key| (key.to_string(), "quit")))
         .collect()
 }

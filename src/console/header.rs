@@ -5,12 +5,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::Mode;
 use super::commands::Command;
 use super::screens::Screen;
 use super::state::State;
 use super::theme::Tone;
 use super::widgets::text::{fit, width};
-use super::Mode;
 use crate::model::age::ago;
 use crate::model::plan::Operation;
 use crate::model::seen::Seen;
@@ -45,7 +45,8 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
         y += 1;
         buf.set_style(line(y), bar);
         let spare = room.saturating_sub(long(&ages) + 4);
-        let who: Vec<Piece> = who.into_iter().map(|(text, style)| (fit(&text, spare).into_owned(), style)).collect();
+        let who: Vec<Piece> =
+            who.into_iter().map(|(text, style)| (fit(&text, spare).into_owned(), style)).collect();
         put(buf, line(y), 1, &who);
         put_right(buf, line(y), &ages);
     }
@@ -87,7 +88,10 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
     if options.production {
         pieces[0].1 = theme.badge_production;
         let said = if name.contains("PROD") { name } else { format!("{name} PRODUCTION") };
-        pieces.push((format!(" {said} "), theme.badge_production.add_modifier(ratatui::style::Modifier::REVERSED)));
+        pieces.push((
+            format!(" {said} "),
+            theme.badge_production.add_modifier(ratatui::style::Modifier::REVERSED),
+        ));
     } else {
         let style = if options.simulated { theme.badge_pretend } else { theme.badge };
         let pretend = options.simulated && !name.contains("SIMULATED");
@@ -99,7 +103,9 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
     let account = options.account.as_deref().unwrap_or("account unknown");
     pieces.push((format!("  {} {}  ", visible(account), visible(&options.region)), bar));
     pieces.push(match &options.mode {
-        Mode::Watch => (" READ-ONLY ".to_owned(), if options.production { bar } else { theme.badge_read_only }),
+        Mode::Watch => {
+            (" READ-ONLY ".to_owned(), if options.production { bar } else { theme.badge_read_only })
+        }
         Mode::Respond { incident } => (format!(" {incident} "), theme.badge_armed),
         Mode::Drill { incident, .. } => (format!(" DRILL · {incident} "), theme.badge_armed),
     });
@@ -117,7 +123,8 @@ fn identity(state: &State) -> String {
 /// `kms 8 s · trail 4 m · sql 31 s`: the oldest of each kind, and what is wrong with it.
 fn ages(state: &State, bar: Style) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let sources = || state.inventory.sources.iter().chain(std::iter::once((&state.trail.source, &state.trail.health)));
+    let sources =
+        || state.inventory.sources.iter().chain(std::iter::once((&state.trail.source, &state.trail.health)));
     let kinds: [(&str, fn(&Source) -> bool); 4] = [
         ("kms", |s| matches!(s, Source::Kms(_))),
         ("trail", |s| matches!(s, Source::Trail(_))),
@@ -125,7 +132,9 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
         ("rds", |s| matches!(s, Source::Rds(_))),
     ];
     for (word, is) in kinds {
-        let Some(worst) = sources().filter(|(source, _)| is(source)).map(|(_, health)| health).max_by_key(rank) else {
+        let Some(worst) =
+            sources().filter(|(source, _)| is(source)).map(|(_, health)| health).max_by_key(rank)
+        else {
             continue;
         };
         if !pieces.is_empty() {
@@ -146,7 +155,9 @@ fn rank(health: &&SourceHealth) -> (bool, bool, std::cmp::Reverse<Option<Timesta
 fn age(health: &SourceHealth, now: Timestamp) -> (String, bool) {
     let since = health.last_success.map(|at| ago(at, now));
     match (&health.failing, since) {
-        (_, since) if health.throttled => (format!("throttled ({})", since.unwrap_or_else(|| "never".into())), true),
+        (_, since) if health.throttled => {
+            (format!("throttled ({})", since.unwrap_or_else(|| "never".into())), true)
+        }
         (Some((_, why)), Some(since)) => (format!("✖ {} ({since})", why.cause.word()), true),
         (Some((_, why)), None) => (format!("✖ {}", why.cause.word()), true),
         (None, Some(since)) => (since, false),
@@ -198,8 +209,11 @@ fn stands(change: &StandingChange, now: Timestamp) -> String {
         Some(_) => " · no client can still hold a column key".to_owned(),
         None => String::new(),
     };
-    let operation =
-        if change.operation == Operation::DisableKey { String::new() } else { format!(" {}", change.operation) };
+    let operation = if change.operation == Operation::DisableKey {
+        String::new()
+    } else {
+        format!(" {}", change.operation)
+    };
     format!(
         "{what}{operation} {} {} · verified ×{}{exposed}",
         visible(&change.key_name),
@@ -221,7 +235,8 @@ fn tabs(state: &mut State, buf: &mut Buffer, line: Rect) {
     for (number, tab) in Screen::TABS.into_iter().enumerate() {
         let active = state.screen.tab() == tab;
         let title = if active { state.screen.title() } else { tab.title() };
-        let text = if active { format!("[{} {title}]", number + 1) } else { format!(" {} {title} ", number + 1) };
+        let text =
+            if active { format!("[{} {title}]", number + 1) } else { format!(" {} {title} ", number + 1) };
         let style = if active { theme.tab_active } else { theme.tab };
         let start = x;
         (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.right().saturating_sub(x)), style);
@@ -229,7 +244,9 @@ fn tabs(state: &mut State, buf: &mut Buffer, line: Rect) {
     }
     let key = |command| state.options.keymap.key(command).map(|key| key.to_string()).unwrap_or_default();
     let mut pieces = Vec::new();
-    for (command, word) in [(Command::Help, "help"), (Command::Palette, "command"), (Command::Filter, "filter")] {
+    for (command, word) in
+        [(Command::Help, "help"), (Command::Palette, "command"), (Command::Filter, "filter")]
+    {
         pieces.push((key(command), theme.tone(Tone::Accent)));
         pieces.push((format!(" {word}  "), theme.tone(Tone::Dim)));
     }

@@ -30,7 +30,8 @@ impl Help {
 /// Draws it over the screen.
 pub fn draw(state: &State, help: &mut Help, buf: &mut Buffer, screen: Rect) {
     let title = format!("Keys of the {} screen", state.screen.title());
-    let inner = panel::overlay(buf, screen, &state.theme, (76, screen.height.saturating_sub(2)), &title, "esc back");
+    let inner =
+        panel::overlay(buf, screen, &state.theme, (76, screen.height.saturating_sub(2)), &title, "esc back");
     help.scroll.draw(buf, inner, &state.theme, &lines(state));
 }
 
@@ -51,12 +52,15 @@ fn lines(state: &State) -> Vec<Line<'static>> {
     lines.push(Line::from(
         "● enabled   ◐ disabled   ✖ pending deletion, or gone   ▲ overdue   △ due   ↻ CEK in rotation   ◍ not usable   ? not visible   ◇ not in KMS   ◌ loading",
     ));
-    lines.push(Line::from("\"not visible\" is never \"none\": a permission or a connection is missing; 5 says which."));
+    lines.push(Line::from(
+        "\"not visible\" is never \"none\": a permission or a connection is missing; 5 says which.",
+    ));
     lines
 }
 
 fn line(state: &State, entry: &Entry) -> Line<'static> {
-    let keys: Vec<String> = state.options.keymap.keys(entry.command).iter().map(ToString::to_string).collect();
+    let keys: Vec<String> =
+        state.options.keymap.keys(entry.command).iter().map(ToString::to_string).collect();
     let off = entry.acts && !state.can_act();
     let tone = if off { Tone::Dim } else { Tone::Text };
     Line::from(vec![

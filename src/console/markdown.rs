@@ -130,7 +130,9 @@ mod tests {
     #[test]
     fn marks_become_looks_and_paragraphs_flow() {
         assert_eq!(
-            shown("# Drop\nUse **only** when\nthe `key` is *leaked*.\n\n- one\n- two\n\n```\ncode *here*\n```\n"),
+            shown(
+                "# Drop\nUse **only** when\nthe `key` is *leaked*.\n\n- one\n- two\n\n```\ncode *here*\n```\n"
+            ),
             ["Drop", "Use only when the key is leaked.", "", "• one", "• two", "", "  code *here*"]
         );
         assert_eq!(shown("2 * 3 * 4 and **open"), ["2 * 3 * 4 and **open"]);

@@ -32,7 +32,9 @@ impl Palette {
                 return perform(state, entry.command);
             }
             KeyCode::Up => self.selected = self.selected.saturating_sub(1),
-            KeyCode::Down | KeyCode::Tab => self.selected = (self.selected + 1).min(found.len().saturating_sub(1)),
+            KeyCode::Down | KeyCode::Tab => {
+                self.selected = (self.selected + 1).min(found.len().saturating_sub(1))
+            }
             KeyCode::Backspace if self.input.text().is_empty() => return Vec::new(),
             _ => {
                 self.input.on_key(key);

@@ -151,7 +151,9 @@ fn perform<B: Backend>(
         }
         Action::Copy { text, what } => state.say(match (sources.clipboard)(&text) {
             Ok(()) => Words::good(format!("copied {what} (OSC 52; a terminal may refuse it without a word)")),
-            Err(error) => Words::bad(format!("{what} could not be copied: {error}; S saves the screen instead")),
+            Err(error) => {
+                Words::bad(format!("{what} could not be copied: {error}; S saves the screen instead"))
+            }
         }),
         Action::SaveScreen => {
             let frame = terminal.draw(|frame| draw::draw(state, frame)).map_err(drawing)?;
@@ -175,9 +177,10 @@ fn save_screen(buffer: &Buffer, state: &State) -> Words {
     let picture = save(state, &format!("{name}.svg"), &svg::svg(buffer, state.options.theme));
     match (text, picture) {
         (Ok(path), Ok(_)) => Words::good(format!("saved {} and .svg", path.display())),
-        (Err(error), _) | (_, Err(error)) => {
-            Words::bad(format!("the screen could not be saved in {}: {error}", state.options.save_dir.display()))
-        }
+        (Err(error), _) | (_, Err(error)) => Words::bad(format!(
+            "the screen could not be saved in {}: {error}",
+            state.options.save_dir.display()
+        )),
     }
 }
 

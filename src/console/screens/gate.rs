@@ -92,7 +92,12 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let border = if operation == Operation::DisableKey { theme.border_danger } else { theme.border_focus };
     let title = format!("{} ─ {operation} ─ {}", words.title, preview.plan.incident);
     let inner = panel::boxed(
-        buf, area, border, (&title, border), "esc leave, nothing happens", theme.tone(Tone::Dim),
+        buf,
+        area,
+        border,
+        (&title, border),
+        "esc leave, nothing happens",
+        theme.tone(Tone::Dim),
     );
     let lines = lines(preview, theme, state.now, &state.options.region);
     let complaint = state.run.complaint.as_ref().map(|complaint| {
@@ -101,11 +106,13 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let complaint = complaint.unwrap_or_default();
     let below = 3 + u16::try_from(complaint.len()).unwrap_or(0);
     let text = Rect { height: inner.height.saturating_sub(below), ..inner };
-    confirmation(state, preview, &complaint, buf, Rect {
-        y: text.bottom(),
-        height: inner.bottom() - text.bottom(),
-        ..inner
-    });
+    confirmation(
+        state,
+        preview,
+        &complaint,
+        buf,
+        Rect { y: text.bottom(), height: inner.bottom() - text.bottom(), ..inner },
+    );
     let theme = theme.clone();
     state.run.text.draw(buf, text, &theme, &lines);
 }
@@ -143,17 +150,24 @@ fn lines(preview: &Preview, theme: &Theme, now: Timestamp, home: &str) -> Vec<Li
     let plan = &preview.plan;
     let mut sheet = Sheet::new(theme, 6);
     let environment = visible(&plan.environment).to_uppercase();
-    let production =
-        if preview.production && !environment.contains("PROD") { " (PRODUCTION)" } else { "" };
+    let production = if preview.production && !environment.contains("PROD") { " (PRODUCTION)" } else { "" };
     sheet.text(
         format!("{environment}{production}  {} {}", visible(&plan.account), visible(&plan.region)),
         if preview.production { Tone::Bad } else { Tone::Strong },
     );
-    sheet.fact("key", format!("{}   {}", visible(&plan.key_name), fit_middle(plan.key.as_str(), 60)), Tone::Strong);
+    sheet.fact(
+        "key",
+        format!("{}   {}", visible(&plan.key_name), fit_middle(plan.key.as_str(), 60)),
+        Tone::Strong,
+    );
     if let Some(cek) = &plan.cek {
         sheet.fact("found", format!("through the column key {cek}"), Tone::Text);
     }
-    sheet.fact("now", format!("{} (read {} ago)", plan.observed.state, ago(plan.observed.at, now)), Tone::Text);
+    sheet.fact(
+        "now",
+        format!("{} (read {} ago)", plan.observed.state, ago(plan.observed.at, now)),
+        Tone::Text,
+    );
     sheet.fact("as", visible(&preview.acting_as).into_owned(), Tone::Text);
     sheet.fact("why", plan.reason.to_string(), Tone::Text);
     reach(&mut sheet, preview);
@@ -185,7 +199,8 @@ fn lines(preview: &Preview, theme: &Theme, now: Timestamp, home: &str) -> Vec<Li
 fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
     let dependents = &preview.dependents;
     sheet.heading(words(preview.plan.operation).reach);
-    let databases: Vec<String> = dependents.databases.iter().map(|place| place.database.to_string()).collect();
+    let databases: Vec<String> =
+        dependents.databases.iter().map(|place| place.database.to_string()).collect();
     sheet.text(
         format!(
             "  {} · {} · {}{}{}",
@@ -207,7 +222,9 @@ fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
         Seen::NotVisible(_) => {}
     }
     match &dependents.rds {
-        Seen::Known(all) if all.is_empty() => sheet.text("  RDS: no instance stores its data under it", Tone::Text),
+        Seen::Known(all) if all.is_empty() => {
+            sheet.text("  RDS: no instance stores its data under it", Tone::Text)
+        }
         Seen::Known(all) => {
             let told: Vec<String> =
                 all.iter().map(|instance| format!("{} ({})", instance.id, instance.status)).collect();

@@ -78,7 +78,10 @@ fn source_lines(state: &State, source: &Source, health: &SourceHealth) -> Vec<Li
             theme.tone(Tone::Notice),
         ));
         if health.throttled {
-            lines.push(Line::styled("    it is asked less often until it answers again", theme.tone(Tone::Dim)));
+            lines.push(Line::styled(
+                "    it is asked less often until it answers again",
+                theme.tone(Tone::Dim),
+            ));
         }
     }
     lines
@@ -96,7 +99,10 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
     sheet.fact("events kept", trail.events.len().to_string(), Tone::Text);
     sheet.fact("changes", since(trail.changes_since), Tone::Text);
     sheet.fact("reads and use of keys", since(trail.uses_since), Tone::Text);
-    let newest = trail.events.newest().map_or_else(|| "none yet".to_owned(), |at| format!("{} ago", ago(at, state.now)));
+    let newest = trail
+        .events
+        .newest()
+        .map_or_else(|| "none yet".to_owned(), |at| format!("{} ago", ago(at, state.now)));
     sheet.fact("newest event", newest, Tone::Text);
     if trail.events.unparsed_count() > 0 {
         let text = format!("? {}: they may hide something", trail.events.unparsed_count());

@@ -38,7 +38,9 @@ impl RunScreen {
     /// Whether a run goes on.
     #[must_use]
     pub fn live(&self) -> bool {
-        self.view.as_ref().is_some_and(|view| !matches!(view.waiting, Waiting::Finished { .. } | Waiting::Left))
+        self.view
+            .as_ref()
+            .is_some_and(|view| !matches!(view.waiting, Waiting::Finished { .. } | Waiting::Left))
     }
 
     /// Whether the program is in the middle of a step.
@@ -120,7 +122,11 @@ pub fn on_paste(state: &mut State, text: &str) {
 #[must_use]
 pub fn typing_hints(state: &State) -> Vec<(String, &'static str)> {
     let key = |command| state.options.keymap.key(command).map(|key| key.to_string()).unwrap_or_default();
-    let mut hints = vec![("enter".to_owned(), "answer"), ("esc".to_owned(), "leave the run"), ("↑↓".to_owned(), "scroll")];
+    let mut hints = vec![
+        ("enter".to_owned(), "answer"),
+        ("esc".to_owned(), "leave the run"),
+        ("↑↓".to_owned(), "scroll"),
+    ];
     if gate::stands(state) {
         hints.push((key(Command::SavePlan), "print the plan"));
     }
@@ -216,7 +222,9 @@ fn leave(state: &mut State) -> Vec<Action> {
             Vec::new()
         }
         Some(_) => {
-            state.say(Words::plain("leaving the run: nothing more happens, the journal keeps it; c goes on with it"));
+            state.say(Words::plain(
+                "leaving the run: nothing more happens, the journal keeps it; c goes on with it",
+            ));
             state.ask(Ask::Leave)
         }
     }
@@ -242,9 +250,11 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     title(state, &view, buf, Rect { height: 1, ..area });
     let prompt = prompt_lines(state, &view, usize::from(area.width.saturating_sub(4)));
     let typed = u16::from(matches!(view.waiting, Waiting::Attestation));
-    let high = u16::try_from(prompt.len()).unwrap_or(u16::MAX).saturating_add(2 + typed).min(area.height * 2 / 3);
+    let high =
+        u16::try_from(prompt.len()).unwrap_or(u16::MAX).saturating_add(2 + typed).min(area.height * 2 / 3);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + high), ..area };
-    let bottom = Rect { y: body.bottom(), height: high.min(area.bottom().saturating_sub(body.bottom())), ..area };
+    let bottom =
+        Rect { y: body.bottom(), height: high.min(area.bottom().saturating_sub(body.bottom())), ..area };
     panes(state, &view, buf, body);
     draw_prompt(state, &view, &prompt, buf, bottom);
     state.run.view = Some(view);
@@ -253,8 +263,13 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 fn title(state: &State, view: &RunView, buf: &mut Buffer, line: Rect) {
     let theme = &state.theme;
     let room = usize::from(line.width.saturating_sub(2));
-    let (x, _) =
-        buf.set_stringn(line.x + 1, line.y, fit(&visible(&view.title), room), room, theme.tone(Tone::Heading));
+    let (x, _) = buf.set_stringn(
+        line.x + 1,
+        line.y,
+        fit(&visible(&view.title), room),
+        room,
+        theme.tone(Tone::Heading),
+    );
     if let Some(key) = &view.key_name {
         let rest = usize::from(line.right().saturating_sub(x + 3));
         let named = format!("on {}", visible(key));
@@ -296,8 +311,11 @@ fn panes(state: &mut State, view: &RunView, buf: &mut Buffer, area: Rect) {
     let tone = if state.run.in_evidence { Tone::Accent } else { Tone::Heading };
     buf.set_stringn(evidence.x, evidence.y, "EVIDENCE", usize::from(evidence.width), state.theme.tone(tone));
     let lines = evidence_lines(state, view);
-    let evidence =
-        Rect { y: evidence.y + 1.min(evidence.height), height: evidence.height.saturating_sub(1), ..evidence };
+    let evidence = Rect {
+        y: evidence.y + 1.min(evidence.height),
+        height: evidence.height.saturating_sub(1),
+        ..evidence
+    };
     state.run.evidence.draw(buf, evidence, &state.theme, &lines);
 }
 
@@ -363,11 +381,14 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
     let lines = match &view.waiting {
         Waiting::Program(work) => vec![say(format!("… {}", visible(work)), Tone::Accent)],
         Waiting::Proceed { what } => vec![say(format!("enter: {}", visible(what)), Tone::Strong)],
-        Waiting::Attestation => vec![say("Done? Write a note for the journal, then enter.".to_owned(), Tone::Strong)],
+        Waiting::Attestation => {
+            vec![say("Done? Write a note for the journal, then enter.".to_owned(), Tone::Strong)]
+        }
         Waiting::Choice { question, options } => {
             let mut lines = vec![say(visible(question).into_owned(), Tone::Strong)];
             for (at, option) in options.iter().enumerate() {
-                let (mark, tone) = if at == state.run.choice { ("▸", Tone::Accent) } else { (" ", Tone::Text) };
+                let (mark, tone) =
+                    if at == state.run.choice { ("▸", Tone::Accent) } else { (" ", Tone::Text) };
                 lines.push(say(format!("{mark} {}", visible(option)), tone));
             }
             lines

@@ -180,8 +180,22 @@ fn look(kind: &str) -> (&'static str, Tone) {
 /// An entry's body in one line: its words first, then what else is short enough to matter.
 fn told(body: &Value) -> String {
     const FIRST: [&str; 16] = [
-        "text", "summary", "title", "step", "operation", "key_name", "call", "answer", "outcome", "state",
-        "what", "note", "reason", "message", "runbook", "by",
+        "text",
+        "summary",
+        "title",
+        "step",
+        "operation",
+        "key_name",
+        "call",
+        "answer",
+        "outcome",
+        "state",
+        "what",
+        "note",
+        "reason",
+        "message",
+        "runbook",
+        "by",
     ];
     let Some(fields) = body.as_object() else { return plain(body) };
     let nested = fields.values().filter_map(Value::as_object);
@@ -240,7 +254,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_told_by_what_matters() {
-        let body = json!({"plan": {"operation": "disable-key", "key_name": "buzz-tutor/user-data"}, "digest": "ab"});
+        let body =
+            json!({"plan": {"operation": "disable-key", "key_name": "buzz-tutor/user-data"}, "digest": "ab"});
         assert_eq!(told(&body), "disable-key · buzz-tutor/user-data");
         assert_eq!(told(&json!({"agreeing": 3, "list": [1]})), "agreeing 3");
         assert_eq!(told(&json!({"text": "a\u{1b}b"})), "a␛b");

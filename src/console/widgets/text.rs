@@ -102,7 +102,8 @@ impl Wrapped<'_> {
         while width(rest.trim_end()) > self.room - self.taken {
             let first = head(rest, self.room - self.taken);
             // A wide character in a room of one column: it is drawn cut off rather than for ever.
-            let first = if first.is_empty() { &rest[..rest.chars().next().map_or(0, char::len_utf8)] } else { first };
+            let first =
+                if first.is_empty() { &rest[..rest.chars().next().map_or(0, char::len_utf8)] } else { first };
             self.push(first, style);
             rest = &rest[first.len()..];
             self.turn();

@@ -72,9 +72,14 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
             sheet.text(format!("The KMS key cannot be seen: {}", told(&why.reason)), Tone::Notice);
         }
         Some(KeyLink::Gone { .. }) => {
-            sheet.text("KMS says that this key or alias does not exist: nothing under it can be decrypted.", Tone::Bad);
+            sheet.text(
+                "KMS says that this key or alias does not exist: nothing under it can be decrypted.",
+                Tone::Bad,
+            );
         }
-        Some(KeyLink::NotKms) => sheet.text("The key path is no KMS ARN: another provider keeps this key.", Tone::Dim),
+        Some(KeyLink::NotKms) => {
+            sheet.text("The key path is no KMS ARN: another provider keeps this key.", Tone::Dim)
+        }
         _ => {}
     }
 }
@@ -92,7 +97,11 @@ fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
         let role = if multi.primary == key.arn { "primary" } else { "replica" };
         let regions: Vec<&str> =
             std::iter::once(&multi.primary).chain(&multi.replicas).map(|arn| arn.region()).collect();
-        sheet.fact("multi-Region", format!("{role}; {}: each has its own state", regions.join(", ")), Tone::Text);
+        sheet.fact(
+            "multi-Region",
+            format!("{role}; {}: each has its own state", regions.join(", ")),
+            Tone::Text,
+        );
     }
     if !key.description.is_empty() {
         sheet.fact("description", key.description.to_string(), Tone::Text);
@@ -159,7 +168,11 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     }
     let blind = state.keys.counts.unreadable;
     if blind > 0 {
-        sheet.fact("", format!("? {blind} databases or servers cannot be read: there may be more"), Tone::Notice);
+        sheet.fact(
+            "",
+            format!("? {blind} databases or servers cannot be read: there may be more"),
+            Tone::Notice,
+        );
     }
     sheet.seen("RDS storage", &state.inventory.rds, |all| {
         let mine: Vec<String> = all
@@ -219,7 +232,11 @@ fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
     sheet.fact("provider", cmk.provider.to_string(), Tone::Text);
     sheet.fact("key path", cmk.key_path.to_string(), Tone::Text);
     if let KeyLink::ThroughAlias { alias, .. } = &cmk.link {
-        sheet.fact("", format!("through the alias {}: who moves it moves the key", alias.name()), Tone::Notice);
+        sheet.fact(
+            "",
+            format!("through the alias {}: who moves it moves the key", alias.name()),
+            Tone::Notice,
+        );
     }
 }
 
@@ -237,4 +254,3 @@ fn day(at: Timestamp) -> String {
 fn told(reason: &str) -> String {
     crate::model::text::visible(reason).into_owned()
 }
-

@@ -13,10 +13,10 @@ use crate::console::commands::Command;
 use crate::console::prompt::{StartForm, target_of};
 use crate::console::state::{Action, Overlay, State, Words};
 use crate::console::theme::Tone;
+use crate::console::widgets::gauge::gauge;
 use crate::console::widgets::panel;
 use crate::console::widgets::picker::Picker;
 use crate::console::widgets::scroll::Scroll;
-use crate::console::widgets::gauge::gauge;
 use crate::console::widgets::table::{Cell, Column, Table, instead_of_rows};
 use crate::console::widgets::text::width;
 use crate::inventory::present::{Counts, PairLine, StateKind, counts, line};
@@ -236,7 +236,10 @@ fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
     ];
     let total = format!("{} pairs · {} master keys", counts.pairs, counts.master_keys);
     let pieces = std::iter::once((total, Tone::Strong)).chain(
-        troubles.into_iter().filter(|(count, ..)| *count > 0).map(|(count, word, tone)| (format!("{count} {word}"), tone)),
+        troubles
+            .into_iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, word, tone)| (format!("{count} {word}"), tone)),
     );
     let mut x = line.x + 1;
     for (text, tone) in pieces {
