@@ -454,7 +454,7 @@ async fn a_change_that_cannot_be_told_stays_unfinished() {
     let [change] = house.unfinished().try_into().unwrap();
     let settled = house.gate.settle(&change, &|_| {}).await.unwrap();
     assert_eq!(settled.settlement, Settlement::CannotBeTold);
-    assert_eq!(house.unfinished(), [change.clone()]);
+    assert_eq!(house.unfinished(), std::slice::from_ref(&change));
     // People were told "unknown"; once it is known that it does not stand, they are owed that.
     house.aws.script(|s| s.state = "Enabled");
     let settled = house.gate.settle(&change, &|_| {}).await.unwrap();
@@ -510,7 +510,7 @@ async fn a_forged_preview_confirms_nothing_here() {
 async fn a_plan_that_expired_after_its_approval_is_refused() {
     let house = House::holding("Enabled").await;
     let approved = house.approved(Operation::DisableKey);
-    tokio::time::advance(std::time::Duration::from_secs(15 * 60)).await;
+    tokio::time::advance(std::time::Duration::from_mins(15)).await;
     let outcome = house.execute(approved).await;
     assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::Expired { .. })), "{outcome}");
 }
