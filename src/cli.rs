@@ -83,6 +83,10 @@ pub enum Verb {
     Keys(Keys),
     /// List recent key events.
     Events(Events),
+    /// Drop the gate without a screen: disable the KMS key behind a column key, through the runbook.
+    Revoke(Change),
+    /// Raise the gate without a screen: enable the KMS key behind a column key, through the runbook.
+    Recover(Change),
     /// Look at the journals of incidents.
     #[command(subcommand)]
     Journal(Journal),
@@ -133,6 +137,34 @@ pub struct Events {
     pub limit: usize,
 }
 
+#[derive(Debug, Args)]
+pub struct Change {
+    /// The environment, typed out: a habit must not pick it.
+    #[arg(value_name = "ENV")]
+    pub environment: String,
+    /// The column encryption key, or the ARN of a KMS key.
+    #[arg(value_name = "CEK")]
+    pub cek: String,
+    /// Why, in words; goes to the journal, the alert and the audit row.
+    #[arg(value_name = "REASON")]
+    pub reason: String,
+    /// What the incident is called: names the journal.
+    #[arg(long, value_name = "ID")]
+    pub incident: IncidentId,
+    /// The database, where several have a column key of this name: `DATABASE` or `SERVER/DATABASE`.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// The typed confirmation: the key's name, in production followed by the environment's.
+    #[arg(long, value_name = "NAME")]
+    pub yes_i_typed: Option<String>,
+    /// How you know that what people must see to before the change has been seen to.
+    #[arg(long, value_name = "NOTE")]
+    pub attest: Option<String>,
+    /// How to print the result: a table, or one object for programs.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Structured,
+}
+
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     #[default]
@@ -155,15 +187,6 @@ impl From<Format> for output::Format {
             Format::Table => Self::Table,
             Format::Json => Self::Json,
             Format::Csv => Self::Csv,
-        }
-    }
-}
-
-impl From<Structured> for output::Format {
-    fn from(format: Structured) -> Self {
-        match format {
-            Structured::Table => Self::Table,
-            Structured::Json => Self::Json,
         }
     }
 }

@@ -2,13 +2,18 @@
 
 mod cli;
 mod logs;
+mod open;
+mod person;
+mod screen;
 
 use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use tracing_appender::non_blocking::WorkerGuard;
 
-use cli::{Assets, Cli, Config, Global, Journal, Simulator, Verb};
+use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
+use open::{environment_name, open};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings};
@@ -53,7 +58,48 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             };
             runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
         }
-        _ => todo!(),
+        Verb::Keys(words) => {
+            let (settings, _log) = load(&global)?;
+            runtime()?.block_on(async {
+                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let format = words.format.into();
+                command::keys::run(&open.estate, format, &words.filter, person::progress(), &mut out).await
+            })
+        }
+        Verb::Events(words) => {
+            let (settings, _log) = load(&global)?;
+            runtime()?.block_on(async {
+                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let (format, limit) = (words.format.into(), words.limit);
+                command::events::run(&open.estate, format, &words.filter, words.since, limit, &mut out).await
+            })
+        }
+        Verb::Watch => {
+            let (settings, _log) = load(&global)?;
+            let look = screen::Look::of(&settings)?;
+            runtime()?.block_on(async {
+                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                screen::watch(&open, &settings, look).await
+            })
+        }
+        Verb::Respond { incident } => {
+            let (settings, _log) = load(&global)?;
+            let look = screen::Look::of(&settings)?;
+            runtime()?.block_on(async {
+                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                screen::respond(&open, &settings, look, incident).await
+            })
+        }
+        Verb::Drill { incident } => {
+            let (settings, _log) = load(&global)?;
+            let look = screen::Look::of(&settings)?;
+            runtime()?.block_on(async {
+                let open = open(&settings, SIMULATED, global.seed).await?;
+                screen::drill(&open, &settings, look, incident).await
+            })
+        }
+        Verb::Revoke(words) => change(&global, "emergency-revocation", words, &mut out),
+        Verb::Recover(words) => change(&global, "key-recovery", words, &mut out),
     }
 }
 
@@ -62,6 +108,28 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
         .enable_all()
         .build()
         .map_err(|error| CommandError::failed(format!("no threads could be started: {error}")))
+}
+
+/// The settings; from here on the program logs.
+fn load(global: &Global) -> Result<(Settings, WorkerGuard), CommandError> {
+    let settings = settings::load(&global.overrides())?;
+    let log = logs::start(&settings.state_dir).map_err(CommandError::failed)?;
+    Ok((settings, log))
+}
+
+/// Makes one change through its runbook, without a screen.
+fn change(
+    global: &Global,
+    runbook: &'static str,
+    words: Change,
+    out: &mut impl std::io::Write,
+) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    let look = screen::Look::of(&settings)?;
+    runtime()?.block_on(async {
+        let open = open(&settings, &words.environment, global.seed).await?;
+        screen::change(&open, &settings, look, runbook, words, out).await
+    })
 }
 
 /// Ready when somebody asks this process to end.
@@ -79,7 +147,7 @@ fn journal(global: &Global, verb: &Journal, out: &mut impl std::io::Write) -> Re
     match verb {
         Journal::List { format } => command::journal::list(folder, environment, (*format).into(), out),
         Journal::Show { incident, format } => {
-            command::journal::show(folder, environment, incident, (*format).into(), out)
+            command::journal::show(folder, environment, incident, *format == Structured::Json, out)
         }
         Journal::Verify { incident } => command::journal::verify(folder, environment, incident, out),
     }
@@ -87,18 +155,4 @@ fn journal(global: &Global, verb: &Journal, out: &mut impl std::io::Write) -> Re
 
 fn settings_path(global: &Global) -> Result<std::path::PathBuf, CommandError> {
     Ok(settings::settings_path(global.config.as_deref())?)
-}
-
-/// The environment that the words or the settings name.
-fn environment_name(settings: &Settings) -> Result<&str, CommandError> {
-    match (&settings.default_environment, settings.environments.len()) {
-        (Some(name), _) => Ok(name),
-        (None, 0) => Err(CommandError::usage(format!(
-            "no environment is set up: `portcullis init` writes a settings file, and `-e {SIMULATED}` needs none"
-        ))),
-        (None, _) => Err(CommandError::usage(format!(
-            "several environments could be meant: name one with -e: {}",
-            settings.environments.keys().cloned().collect::<Vec<_>>().join(", ")
-        ))),
-    }
 }

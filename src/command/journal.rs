@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::output::{Format, print};
+use super::output::{self, Format};
 use super::{CommandError, Exit};
 use crate::journal::{self, Chain, Entry, JournalError, Verdict};
 use crate::model::IncidentId;
@@ -24,6 +24,22 @@ struct JournalRecord {
     head: String,
     /// `whole`, `torn tail` or `broken`.
     chain: &'static str,
+}
+
+impl JournalRecord {
+    const FIELDS: [&str; 7] = ["incident", "entries", "last", "chain", "bytes", "head", "path"];
+
+    fn row(&self) -> [String; 7] {
+        [
+            self.incident.to_string(),
+            self.entries.to_string(),
+            self.last.clone().unwrap_or_default(),
+            self.chain.to_owned(),
+            self.bytes.to_string(),
+            self.head.clone(),
+            self.path.clone(),
+        ]
+    }
 }
 
 /// Lists an environment's journals.
@@ -49,11 +65,12 @@ pub fn list(
             chain: word(&chain.verdict),
         });
     }
-    print(out, format, &records, &["incident", "entries", "last", "chain", "file"], |r| {
-        let last = r.last.clone().unwrap_or_default();
-        vec![r.incident.to_string(), r.entries.to_string(), last, r.chain.to_owned(), r.path.clone()]
-    })?;
-    Ok(())
+    let rows = records.iter().map(JournalRecord::row);
+    Ok(match format {
+        Format::Json => output::json(out, &records)?,
+        Format::Csv => output::csv(out, &JournalRecord::FIELDS, rows)?,
+        Format::Table => output::table(out, &JournalRecord::FIELDS, rows)?,
+    })
 }
 
 /// Tells one journal as a timeline.
@@ -64,13 +81,18 @@ pub fn show(
     state_dir: &Path,
     environment: &str,
     incident: &IncidentId,
-    format: Format,
+    as_json: bool,
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let chain = read(state_dir, environment, incident)?;
-    print(out, format, &chain.entries, &["seq", "at", "kind", "what"], |entry| {
-        vec![entry.seq.to_string(), entry.at.to_string(), entry.kind.clone(), told(entry)]
-    })?;
+    if as_json {
+        output::json(out, &chain.entries)?;
+    } else {
+        let rows = chain.entries.iter().map(|entry| {
+            [entry.seq.to_string(), entry.at.to_string(), entry.kind.clone(), told(entry)]
+        });
+        output::table(out, &["seq", "at", "kind", "what"], rows)?;
+    }
     judged(&chain)
 }
 

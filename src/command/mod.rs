@@ -1,9 +1,12 @@
 //! Headless commands, one file each: words in, domain call, table or JSON out.
 
 pub mod assets;
+pub mod change;
 pub mod config;
+pub mod events;
 pub mod init;
 pub mod journal;
+pub mod keys;
 pub mod output;
 pub mod serve;
 

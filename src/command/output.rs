@@ -15,89 +15,82 @@ pub enum Format {
     Csv,
 }
 
-/// Prints records. Cells of a table are made visible (see [`visible`]); JSON and CSV carry text as it came,
-/// but for CSV cells that a spreadsheet would run as a formula, which get a leading quote.
+/// Prints records as a JSON array, text as it came.
 ///
 /// # Errors
 /// When writing fails.
-pub fn print<R: Serialize>(
-    out: &mut impl Write,
-    format: Format,
-    records: &[R],
-    head: &[&str],
-    cells: impl Fn(&R) -> Vec<String>,
-) -> io::Result<()> {
-    match format {
-        Format::Json => {
-            serde_json::to_writer_pretty(&mut *out, records)?;
-            writeln!(out)
-        }
-        Format::Csv => print_csv(out, records),
-        Format::Table => {
-            let mut table = Table::new();
-            table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-            table.set_header(head.iter().map(|word| word.to_uppercase()));
-            for record in records {
-                table.add_row(cells(record).iter().map(|cell| visible(cell).into_owned()));
-            }
-            for line in table.lines() {
-                writeln!(out, "{}", line.trim_end())?;
-            }
-            Ok(())
-        }
-    }
+pub fn json<R: Serialize>(out: &mut impl Write, records: &[R]) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, records)?;
+    writeln!(out)
 }
 
-/// Every field of the records under its JSON name.
-fn print_csv<R: Serialize>(out: &mut impl Write, records: &[R]) -> io::Result<()> {
-    let mut plain = csv::Writer::from_writer(Vec::new());
-    for record in records {
-        plain.serialize(record)?;
-    }
-    let plain = plain.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+/// Prints rows as comma-separated values. A cell that a spreadsheet would run as a formula gets a leading quote.
+///
+/// # Errors
+/// When writing fails.
+pub fn csv(
+    out: &mut impl Write,
+    fields: &[&str],
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = String>>,
+) -> io::Result<()> {
     let mut writer = csv::Writer::from_writer(out);
-    for row in csv::ReaderBuilder::new().has_headers(false).from_reader(plain.as_slice()).records() {
-        writer.write_record(row?.iter().map(inert))?;
+    writer.write_record(fields)?;
+    for row in rows {
+        writer.write_record(row.into_iter().map(inert))?;
     }
     writer.flush()
 }
 
+/// Prints rows as a table for a terminal, its cells made visible (see [`visible`]).
+///
+/// # Errors
+/// When writing fails.
+pub fn table(
+    out: &mut impl Write,
+    head: &[&str],
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = String>>,
+) -> io::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.set_header(head.iter().map(|word| word.to_uppercase()));
+    for row in rows {
+        table.add_row(row.into_iter().map(|cell| visible(&cell).into_owned()));
+    }
+    table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+}
+
 /// A cell that no spreadsheet takes for a formula.
-fn inert(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+fn inert(cell: String) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, print};
+    use super::{csv, json, table};
 
-    fn printed(format: Format) -> String {
-        #[derive(serde::Serialize)]
-        struct Record {
-            name: &'static str,
-            days: u8,
-        }
+    const ROWS: [[&str; 2]; 2] = [["buzz\u{1b}[2J", "41"], ["=cmd()", "7"]];
+
+    fn printed(print: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>) -> String {
         let mut out = Vec::new();
-        let records = [Record { name: "buzz\u{1b}[2J", days: 41 }, Record { name: "=cmd()", days: 7 }];
-        print(&mut out, format, &records, &["name", "days"], |r| vec![r.name.to_owned(), r.days.to_string()])
-            .unwrap();
+        print(&mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_table_shows_what_would_deceive() {
-        let table = printed(Format::Table);
+        let table = printed(|out| table(out, &["name", "days"], ROWS.map(|row| row.map(str::to_owned))));
         assert!(table.contains("buzz␛[2J") && table.contains("NAME"), "{table}");
     }
 
     #[test]
     fn csv_names_its_fields_and_holds_no_formulas() {
-        assert_eq!(printed(Format::Csv), "name,days\nbuzz\u{1b}[2J,41\n'=cmd(),7\n");
+        let csv = printed(|out| csv(out, &["name", "days"], ROWS.map(|row| row.map(str::to_owned))));
+        assert_eq!(csv, "name,days\nbuzz\u{1b}[2J,41\n'=cmd(),7\n");
     }
 
     #[test]
     fn json_is_an_array() {
-        let value: serde_json::Value = serde_json::from_str(&printed(Format::Json)).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&printed(|out| json(out, &ROWS))).unwrap();
         assert_eq!(value.as_array().unwrap().len(), 2);
     }
 }

@@ -27,7 +27,7 @@ use crate::simulator::traffic::Traffic;
 use crate::simulator::{Simulator, seed};
 
 /// Who the simulated credentials belong to.
-const OPERATOR: &str = "oncall-a";
+const OPERATOR: &str = "platform";
 /// CloudTrail's five minutes, in a drill's proportion: virtual seconds, at least and at most.
 const TRAIL_DELAY: (i64, i64) = (2, 15);
 /// How often the account's own programs get to use their keys.

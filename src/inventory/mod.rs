@@ -14,3 +14,6 @@ pub use filter::Filter;
 pub use index::{Column, Index, Sort};
 pub use join::{Gathered, join};
 pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
+
+#[cfg(test)]
+mod testing;

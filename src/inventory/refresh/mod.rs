@@ -132,3 +132,6 @@ async fn grant_wishes(work: Arc<Work>, mut asked: mpsc::UnboundedReceiver<Wish>)
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -48,11 +48,11 @@ where
         return Err(bad("the first message is no pre-login"));
     }
     let asked = Prelogin::read(&prelogin.body)?;
-    let encryption = if strict { Encryption::Strict } else { asked.encryption.answer() };
+    let encryption = asked.encryption.answer();
     let [major, minor, high, low] = version(server_version(simulator, server)?);
-    let answer = write_prelogin(&[major, minor, high, low, 0, 0], Prelogin { encryption, ..asked });
+    let answer = write_prelogin([major, minor, high, low, 0, 0], Prelogin { encryption, ..asked });
     messages.write(kind::TABULAR_RESULT, &answer).await?;
-    if matches!(encryption, Encryption::Off | Encryption::On) {
+    if !strict && encryption != Encryption::NotSupported {
         messages = secure(simulator, server, messages, Dialect::InPrelogin).await?;
     }
     let Some(login) = messages.read().await? else { return Ok(()) };
@@ -60,7 +60,7 @@ where
         return Err(bad("a login was expected"));
     }
     let login = Login7::read(&login.body)?;
-    if encryption == Encryption::Off {
+    if !strict && encryption == Encryption::Off {
         messages = messages.replace(async |wire: Wire<_>| Ok(wire.plain())).await?;
     }
     let connection = Connection { simulator, server, messages };

@@ -18,8 +18,6 @@ pub enum Encryption {
     On,
     NotSupported,
     Required,
-    /// TDS 8.0: the whole connection is inside TLS already.
-    Strict,
 }
 
 impl Encryption {
@@ -29,8 +27,8 @@ impl Encryption {
             0 => Ok(Self::Off),
             1 => Ok(Self::On),
             2 => Ok(Self::NotSupported),
-            3 => Ok(Self::Required),
-            5 | 8 => Ok(Self::Strict),
+            // Beyond 3 it is TDS 8.0 that is spoken of, where the answer no longer matters.
+            3..=8 => Ok(Self::Required),
             _ => Err(Malformed("unknown encryption in pre-login")),
         }
     }
@@ -49,7 +47,6 @@ impl Encryption {
             Self::On => 1,
             Self::NotSupported => 2,
             Self::Required => 3,
-            Self::Strict => 5,
         }
     }
 }
@@ -84,9 +81,9 @@ impl Prelogin {
 
 /// The server's pre-login: its version, encryption, instance fine, no MARS, and, only where the client
 /// asked, no federated authentication.
-pub fn write_prelogin(version: &[u8; 6], prelogin: Prelogin) -> Vec<u8> {
+pub fn write_prelogin(version: [u8; 6], prelogin: Prelogin) -> Vec<u8> {
     let options: [(u8, &[u8]); 6] =
-        [(0, version), (1, &[prelogin.encryption.byte()]), (2, &[0]), (3, &[]), (4, &[0]), (6, &[0])];
+        [(0, &version), (1, &[prelogin.encryption.byte()]), (2, &[0]), (3, &[]), (4, &[0]), (6, &[0])];
     let options = &options[..if prelogin.federated { 6 } else { 5 }];
     let mut table = Vec::new();
     let mut data = Vec::new();
@@ -236,7 +233,7 @@ mod tests {
         for encryption in [Encryption::Off, Encryption::On, Encryption::NotSupported] {
             for federated in [false, true] {
                 let prelogin = Prelogin { encryption, federated };
-                assert_eq!(Prelogin::read(&write_prelogin(&[15, 0, 0, 0, 0, 0], prelogin)), Ok(prelogin));
+                assert_eq!(Prelogin::read(&write_prelogin([15, 0, 0, 0, 0, 0], prelogin)), Ok(prelogin));
             }
         }
     }
