@@ -37,7 +37,7 @@ impl InProcessHttp for Simulated {
     async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
         use crate::simulator::aws::front::NoAnswer as Silence;
         self.0.http(request).await.map_err(|no| match no {
-            Silence::TimedOut => NoAnswer::TimedOut,
+            Silence::Timeout => NoAnswer::TimedOut,
             Silence::ConnectionLost => NoAnswer::ConnectionLost,
         })
     }
@@ -125,6 +125,7 @@ async fn a_first_load_knows_everything_and_leaves_nothing_loading() {
     let estate = estate(&simulator).await;
     let mut steps = 0;
     let inventory = load_once(&estate, |_| steps += 1).await;
+    assert!(inventory.sources.values().all(|health| health.failing.is_none()), "{:#?}", inventory.sources);
     assert!(steps > 10);
     assert_eq!(inventory.pairs().count(), pairs_in_truth(&simulator));
     let state = |row: &Row| row_state(&inventory, row, AgePolicy::default(), now()).0;
