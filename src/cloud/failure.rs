@@ -93,11 +93,11 @@ impl Failure {
         E: StdError + Send + Sync + 'static,
     {
         let found = |is: fn(&(dyn StdError + 'static)) -> bool| chain(error).any(is);
-        if found(|e| e.is::<CredentialsError>()) {
+        if found(<dyn StdError>::is::<CredentialsError>) {
             let why = innermost(error);
             return Self::new(operation, Cause::Denied, format!("no usable AWS credentials: {why}"));
         }
-        if found(|e| e.is::<NotARead>()) {
+        if found(<dyn StdError>::is::<NotARead>) {
             return Self::new(operation, Cause::Denied, innermost(error));
         }
         Self { had_no_effect: certain, ..Self::new(operation, Cause::Unreachable, innermost(error)) }

@@ -5,6 +5,7 @@
 
 mod failure;
 mod kms;
+mod pace;
 mod pages;
 mod rds;
 mod session;
@@ -19,3 +20,8 @@ pub use rds::RdsReads;
 pub use session::{CloudSession, Identity};
 pub use trail::{Lookup, LookupPage, TrailReads};
 pub use wire::{Credentials, HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
+
+#[cfg(test)]
+pub(crate) mod canned;
+#[cfg(test)]
+mod tests;

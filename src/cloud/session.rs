@@ -1,5 +1,6 @@
 //! An account, opened: credentials, wire, timeouts; and the clients that come of them.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_config::identity::IdentityCache;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::kms::KmsReads;
+use super::pace::Pace;
 use super::rds::RdsReads;
 use super::trail::TrailReads;
 use super::wall::ReadOnlyWall;
@@ -29,6 +31,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long to wait for an answer, tries and all.
 const OPERATION: Duration = Duration::from_secs(30);
+/// Between two LookupEvents: CloudTrail takes two a second, others' included.
+const LOOKUP_GAP: Duration = Duration::from_millis(550);
 /// What the user agent calls us.
 const APP_NAME: &str = "portcullis";
 
@@ -38,6 +42,8 @@ pub struct CloudSession {
     config: SdkConfig,
     home: String,
     clock: Clock,
+    /// Of every trail client of this session.
+    lookups: Arc<Pace>,
 }
 
 /// Who is asking, as STS says.
@@ -65,7 +71,7 @@ impl CloudSession {
             HttpWire::InProcess { http, credentials } => in_process(InProcessClient(http), &credentials),
         };
         let config = with_habits(config, environment, &home, clock);
-        Ok(Self { config, home, clock: clock.clone() })
+        Ok(Self { config, home, clock: clock.clone(), lookups: Arc::new(Pace::new(LOOKUP_GAP)) })
     }
 
     /// Asks STS, in the home Region, who these credentials are.
@@ -108,7 +114,7 @@ impl CloudSession {
             .retry_config(RetryConfig::disabled())
             .interceptor(ReadOnlyWall)
             .build();
-        TrailReads::new(aws_sdk_cloudtrail::Client::from_conf(config), region)
+        TrailReads::new(aws_sdk_cloudtrail::Client::from_conf(config), region, Arc::clone(&self.lookups))
     }
 
     /// Reads of RDS in a Region.

@@ -3,8 +3,10 @@
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use jiff::Timestamp;
+use std::sync::Arc;
 
 use super::failure::Failure;
+use super::pace::Pace;
 use super::time;
 
 /// Reads of CloudTrail in one Region. Clones share connections.
@@ -12,6 +14,7 @@ use super::time;
 pub struct TrailReads {
     client: Client,
     region: String,
+    pace: Arc<Pace>,
 }
 
 /// The one attribute by which LookupEvents can select.
@@ -40,8 +43,8 @@ pub struct LookupPage {
 }
 
 impl TrailReads {
-    pub(super) fn new(client: Client, region: &str) -> Self {
-        Self { client, region: region.to_owned() }
+    pub(super) fn new(client: Client, region: &str, pace: Arc<Pace>) -> Self {
+        Self { client, region: region.to_owned(), pace }
     }
 
     /// The Region that is asked.
@@ -51,7 +54,7 @@ impl TrailReads {
     }
 
     /// One page of the records from `start` to `end`, both included, to the second. LookupEvents takes two
-    /// requests a second for an account and Region, and looks back 90 days.
+    /// requests a second for an account and Region, and looks back 90 days; this waits for its turn.
     ///
     /// # Errors
     /// [`Failure`]; its cause is `Throttled` where the two requests were used up.
@@ -68,6 +71,7 @@ impl TrailReads {
             .attribute_value(lookup.value())
             .build()
             .map_err(|e| Failure::unreadable(OPERATION, e.to_string()))?;
+        self.pace.turn().await;
         let answer = self
             .client
             .lookup_events()

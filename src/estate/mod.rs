@@ -88,13 +88,22 @@ pub struct Acting {
     pub estate: Arc<Estate>,
     pub incident: IncidentId,
     /// Private, so that [`Acting::enter`] is the only way in.
-    _entered: (),
+    _entered: Entered,
 }
+
+/// The mark of having come through [`Acting::enter`].
+#[derive(Clone, Debug)]
+struct Entered;
 
 impl Acting {
     /// Enters an estate to act in it. Only `respond`, drills and headless changes do.
     #[must_use]
     pub fn enter(estate: Arc<Estate>, incident: IncidentId) -> Self {
-        Self { estate, incident, _entered: () }
+        Self { estate, incident, _entered: Entered }
     }
 }
+
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;

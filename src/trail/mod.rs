@@ -1,1 +1,21 @@
-//! Key events: store, filter, sources.
+//! Key events: read, kept, followed, filtered, told.
+//!
+//! [`parse`] reads one CloudTrail record; [`Store`] keeps them, newest first; [`Follower`] fills one live and
+//! publishes a [`TrailView`] after each page; [`load_once`] fills one for a headless command.
+
+mod filter;
+mod follow;
+mod names;
+mod parse;
+mod present;
+mod severity;
+mod store;
+mod sweep;
+
+pub use filter::{BadFilter, Filter};
+pub use follow::{FollowOptions, Follower};
+pub use names::KeyNames;
+pub use parse::{Unparsed, parse, parse_file};
+pub use present::{EventLine, EventRecord, outcome_word};
+pub use store::Store;
+pub use sweep::{Limits, TrailView, load_once};

@@ -52,7 +52,7 @@ async fn every_sql_server_has_a_port_of_its_own_and_all_close_on_stop() {
     let (http, sql) = (served.http(), served.sql().to_vec());
     assert_eq!(sql.len(), 2);
     for (name, address) in &sql {
-        assert_eq!(server_name(&served, *address).await, *name);
+        assert_eq!(Box::pin(server_name(&served, *address)).await, *name);
     }
     let idle = TcpStream::connect(http).await.unwrap();
     served.stop().await;
@@ -74,7 +74,7 @@ async fn server_name(served: &Served, address: SocketAddr) -> String {
     config.encryption(tiberius::EncryptionLevel::Required);
     config.trust_cert_ca(ca.to_string_lossy());
     let stream = TcpStream::connect(address).await.unwrap().compat_write();
-    let mut client = tiberius::Client::connect(config, stream).await.unwrap();
+    let mut client = Box::pin(tiberius::Client::connect(config, stream)).await.unwrap();
     let row = client.simple_query("SELECT @@SERVERNAME").await.unwrap().into_row().await.unwrap().unwrap();
     row.get::<&str, _>(0).unwrap().to_lowercase()
 }

@@ -1,0 +1,261 @@
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{parse, parse_file};
+use crate::model::event::{Outcome, Severity};
+use crate::model::text::Untrusted;
+
+const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+/// A person who disables a key through an assumed role, as CloudTrail writes it.
+fn disabled() -> Value {
+    json!({
+        "eventVersion": "1.11",
+        "userIdentity": {
+            "type": "AssumedRole",
+            "principalId": "AROAEXAMPLE:INC-2026-0142",
+            "arn": "arn:aws:sts::111122223333:assumed-role/emergency-key-admin/INC-2026-0142",
+            "accountId": "111122223333",
+            "accessKeyId": "ASIAEXAMPLE",
+            "sessionContext": {
+                "sessionIssuer": {
+                    "type": "Role", "principalId": "AROAEXAMPLE", "accountId": "111122223333",
+                    "arn": "arn:aws:iam::111122223333:role/emergency-key-admin",
+                    "userName": "emergency-key-admin"
+                },
+                "attributes": { "creationDate": "2026-11-23T13:58:00Z", "mfaAuthenticated": "true" },
+                "sourceIdentity": "oncall-b"
+            }
+        },
+        "eventTime": "2026-11-23T14:02:31Z",
+        "eventSource": "kms.amazonaws.com",
+        "eventName": "DisableKey",
+        "awsRegion": "eu-west-1",
+        "sourceIPAddress": "203.0.113.7",
+        "userAgent": "portcullis/0.1",
+        "requestParameters": { "keyId": "1234abcd-12ab-34cd-56ef-1234567890ab" },
+        "responseElements": { "keyId": KEY },
+        "requestID": "2f1c", "eventID": "e-1", "readOnly": false,
+        "resources": [{ "accountId": "111122223333", "type": "AWS::KMS::Key", "ARN": KEY }],
+        "eventType": "AwsApiCall", "managementEvent": true,
+        "recipientAccountId": "111122223333", "eventCategory": "Management"
+    })
+}
+
+fn with(changes: &[(&str, Value)]) -> Value {
+    let mut record = disabled();
+    for (pointer, value) in changes {
+        *record.pointer_mut(pointer).expect("a field of the sample") = value.clone();
+    }
+    record
+}
+
+#[test]
+fn the_person_stands_before_the_session_and_the_role() {
+    let event = parse(&disabled().to_string()).unwrap();
+    assert_eq!(event.who.name.raw(), "oncall-b");
+    assert_eq!(event.who.role.as_ref().map(Untrusted::raw), Some("emergency-key-admin"));
+    assert_eq!((event.who.mfa, event.read_only), (Some(true), Some(false)));
+    assert_eq!((event.outcome, event.severity), (Outcome::Allowed, Severity::High));
+}
+
+#[test]
+fn without_a_source_identity_the_session_name_stands() {
+    let record = with(&[("/userIdentity/sessionContext/sourceIdentity", Value::Null)]);
+    assert_eq!(parse(&record.to_string()).unwrap().who.name.raw(), "INC-2026-0142");
+}
+
+#[test]
+fn users_root_and_services_go_by_their_own_names() {
+    for (identity, name, kind) in [
+        (json!({"type": "IAMUser", "userName": "alice", "accountId": "111122223333"}), "alice", "IAMUser"),
+        (
+            json!({"type": "Root", "accountId": "111122223333", "arn": "arn:aws:iam::111122223333:root"}),
+            "root",
+            "Root",
+        ),
+        (json!({"type": "AWSService", "invokedBy": "rds.amazonaws.com"}), "rds.amazonaws.com", "AWSService"),
+        (json!({"type": "AWSAccount", "principalId": "AIDAEXAMPLE"}), "AIDAEXAMPLE", "AWSAccount"),
+    ] {
+        let event = parse(&with(&[("/userIdentity", identity)]).to_string()).unwrap();
+        assert_eq!((event.who.name.raw(), event.who.kind.raw()), (name, kind));
+        assert_eq!(event.who.role, None, "{name} acts through no role");
+    }
+}
+
+#[test]
+fn a_key_comes_from_the_resources_once() {
+    let event = parse(&disabled().to_string()).unwrap();
+    assert_eq!(event.keys.iter().map(ToString::to_string).collect::<Vec<_>>(), [KEY]);
+    assert_eq!(event.key_as_typed, None);
+}
+
+#[test]
+fn without_resources_the_answer_names_the_key() {
+    let event = parse(&with(&[("/resources", Value::Null)]).to_string()).unwrap();
+    assert_eq!(event.keys[0].as_str(), KEY);
+}
+
+#[test]
+fn without_any_arn_stands_what_was_typed() {
+    let record = with(&[
+        ("/resources", json!([])),
+        ("/responseElements", Value::Null),
+        ("/requestParameters/keyId", json!("alias/buzz-tutor/user-data")),
+    ]);
+    let event = parse(&record.to_string()).unwrap();
+    assert_eq!(event.keys, []);
+    assert_eq!(event.key_as_typed.unwrap().raw(), "alias/buzz-tutor/user-data");
+}
+
+#[test]
+fn both_keys_of_a_re_encryption_are_named() {
+    let other = KEY.replace("1234abcd", "9876fedc");
+    let record = with(&[
+        ("/eventName", json!("ReEncrypt")),
+        ("/resources", json!([{ "ARN": KEY }, { "ARN": other, "type": "AWS::KMS::Key" }, { "ARN": KEY }])),
+    ]);
+    assert_eq!(parse(&record.to_string()).unwrap().keys.len(), 2);
+}
+
+#[test]
+fn a_service_event_needs_no_parameters_and_nobody() {
+    let record = json!({
+        "eventVersion": "1.05", "userIdentity": { "accountId": "111122223333", "invokedBy": "AWS Internal" },
+        "eventTime": "2026-11-20T03:11:09Z", "eventSource": "kms.amazonaws.com", "eventName": "RotateKey",
+        "awsRegion": "eu-west-1", "sourceIPAddress": "AWS Internal", "userAgent": "AWS Internal",
+        "requestParameters": null, "responseElements": null, "eventID": "e-2", "readOnly": false,
+        "resources": [{ "ARN": KEY, "accountId": "111122223333", "type": "AWS::KMS::Key" }],
+        "eventType": "AwsServiceEvent",
+        "serviceEventDetails": { "keyId": "1234abcd-12ab-34cd-56ef-1234567890ab", "rotationType": "AUTOMATIC" }
+    });
+    let event = parse(&record.to_string()).unwrap();
+    assert_eq!((event.who.name.raw(), event.who.role), ("AWS Internal", None));
+    assert_eq!((event.keys.len(), event.severity), (1, Severity::Notice));
+}
+
+#[test]
+fn outcomes_are_told_apart() {
+    let outcome = |code: &str| {
+        let mut record = disabled();
+        record["errorCode"] = json!(code);
+        record["errorMessage"] = json!("because");
+        let event = parse(&record.to_string()).unwrap();
+        (event.outcome, event.severity)
+    };
+    for code in ["AccessDenied", "AccessDeniedException", "Client.UnauthorizedOperation"] {
+        let (outcome, severity) = outcome(code);
+        assert!(matches!(outcome, Outcome::Denied { code: c, .. } if c == code), "{code}");
+        assert_eq!(severity, Severity::Notice);
+    }
+    assert_eq!(outcome("DryRunOperationException"), (Outcome::DryRun, Severity::Info));
+    assert!(matches!(outcome("KMSInvalidStateException"), (Outcome::Failed { .. }, Severity::Notice)));
+}
+
+#[test]
+fn severities_follow_the_harm() {
+    let severity = |name: &str, read_only: bool, identity: Option<Value>| {
+        let mut record = with(&[("/eventName", json!(name)), ("/readOnly", json!(read_only))]);
+        if let Some(identity) = identity {
+            record["userIdentity"] = identity;
+        }
+        parse(&record.to_string()).unwrap().severity
+    };
+    let service = json!({"type": "AssumedRole", "invokedBy": "rds.amazonaws.com"});
+    assert_eq!(severity("ScheduleKeyDeletion", false, None), Severity::Critical);
+    assert_eq!(severity("CreateGrant", false, None), Severity::High);
+    assert_eq!(severity("CreateGrant", false, Some(service)), Severity::Notice);
+    assert_eq!(severity("TagResource", false, None), Severity::Notice);
+    assert_eq!(severity("TagResource", false, Some(json!({"type": "Root"}))), Severity::High);
+    assert_eq!(severity("Decrypt", true, None), Severity::Info);
+    assert_eq!(severity("DescribeKey", true, None), Severity::Info);
+}
+
+#[test]
+fn use_of_a_dropped_key_is_worth_a_look() {
+    let mut record = with(&[("/eventName", json!("Decrypt")), ("/readOnly", json!(true))]);
+    record["errorCode"] = json!("DisabledException");
+    assert_eq!(parse(&record.to_string()).unwrap().severity, Severity::Notice);
+}
+
+#[test]
+fn a_record_without_id_time_or_name_is_kept_as_it_came() {
+    for field in ["eventID", "eventTime", "eventName"] {
+        let mut record = disabled();
+        record.as_object_mut().unwrap().remove(field);
+        let unparsed = parse(&record.to_string()).unwrap_err();
+        assert!(unparsed.reason.contains(field), "{}", unparsed.reason);
+        assert_eq!(*unparsed.raw, record.to_string());
+    }
+    assert!(parse(&with(&[("/eventTime", json!("yesterday"))]).to_string()).is_err());
+}
+
+#[test]
+fn a_trail_file_gives_each_record_or_its_error() {
+    let file = json!({ "Records": [disabled(), 7, disabled()] }).to_string();
+    let records = parse_file(&file).unwrap();
+    assert_eq!(records.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+    assert!(parse_file("{}").is_err());
+}
+
+/// Any JSON value at all, small.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        "arn:aws:(kms|sts)::?[0-9]{0,12}:(key|assumed-role)/.{0,8}/?".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(2, 12, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::hash_map("[a-zA-Z]{1,8}", inner, 0..4)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+const PLACES: [&str; 16] = [
+    "/userIdentity",
+    "/userIdentity/type",
+    "/userIdentity/arn",
+    "/userIdentity/principalId",
+    "/userIdentity/sessionContext",
+    "/userIdentity/sessionContext/attributes",
+    "/userIdentity/sessionContext/sessionIssuer",
+    "/eventSource",
+    "/eventTime",
+    "/eventName",
+    "/readOnly",
+    "/requestParameters",
+    "/requestParameters/keyId",
+    "/responseElements",
+    "/resources",
+    "/resources/0",
+];
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn no_change_to_a_record_makes_it_panic_or_lose_its_text(place in prop::sample::select(&PLACES[..]), value in any_json()) {
+        let text = with(&[(place, value)]).to_string();
+        let raw = match parse(&text) {
+            Ok(event) => event.raw,
+            Err(unparsed) => unparsed.raw,
+        };
+        prop_assert_eq!(&*raw, text.as_str());
+    }
+
+    #[test]
+    fn no_truncated_record_makes_it_panic(cut in 0usize..1200) {
+        let text = disabled().to_string();
+        let cut = cut.min(text.len());
+        prop_assume!(text.is_char_boundary(cut));
+        let _ = parse(&text[..cut]);
+    }
+}
