@@ -1,4 +1,5 @@
 //! AWS by canned answers, at the wire: for tests of everything that reads.
+#![expect(clippy::unnecessary_wraps, reason = "answers are made where an Answer is wanted")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

@@ -175,12 +175,12 @@ impl KmsReads {
     pub async fn filled(&self, key: KmsKey) -> KmsKey {
         let arn = key.arn.clone();
         let (tags, rotation, rotations, grants, policy, last_use) = tokio::join!(
-            still(key.tags, self.tags(&arn)),
-            still(key.rotation, self.rotation_status(&arn)),
-            still(key.rotations, self.rotations(&arn)),
-            still(key.grants, self.grants(&arn)),
-            still(key.policy, self.policy(&arn)),
-            still(key.last_use, self.last_usage(&arn)),
+            still(key.tags, Box::pin(self.tags(&arn))),
+            still(key.rotation, Box::pin(self.rotation_status(&arn))),
+            still(key.rotations, Box::pin(self.rotations(&arn))),
+            still(key.grants, Box::pin(self.grants(&arn))),
+            still(key.policy, Box::pin(self.policy(&arn))),
+            still(key.last_use, Box::pin(self.last_usage(&arn))),
         );
         KmsKey { tags, rotation, rotations, grants, policy, last_use, ..key }
     }

@@ -35,8 +35,7 @@ const RDS_OWN: &str = "rdsadmin";
 const FIRST_WITH_ALWAYS_ENCRYPTED: i32 = 13;
 
 const ABOUT_SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS nvarchar(128)), \
-     DATEPART(TZOFFSET, SYSDATETIMEOFFSET()), \
-     HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW ANY DATABASE')";
+     SYSDATETIME(), SYSUTCDATETIME(), HAS_PERMS_BY_NAME(NULL, NULL, N'VIEW ANY DATABASE')";
 
 const DATABASES: &str =
     "SELECT name, database_id, state_desc, HAS_DBACCESS(name) FROM sys.databases ORDER BY name";
@@ -166,7 +165,7 @@ fn shut(listed: &Listed) -> Option<NotVisible> {
     if !listed.state.raw().eq_ignore_ascii_case("ONLINE") {
         let state = listed.state.to_string().to_lowercase();
         return Some(NotVisible::new(
-            Cause::Unreachable,
+            Cause::Unsupported,
             format!("the database is {state}; its keys show when it is online"),
         ));
     }
@@ -297,9 +296,19 @@ fn probe(row: &Row) -> Result<Probe, BadCell> {
 fn about(row: &Row) -> Result<About, BadCell> {
     Ok(About {
         version: rows::text(row, 0)?,
-        offset: SignedDuration::from_mins(rows::some_number(row, 1)?.into()),
-        sees_all_databases: rows::number(row, 2)? == Some(1),
+        offset: local_offset(
+            rows::time(row, 1, SignedDuration::ZERO)?,
+            rows::time(row, 2, SignedDuration::ZERO)?,
+        ),
+        sees_all_databases: rows::number(row, 3)? == Some(1),
     })
+}
+
+/// How far `local` is ahead of `utc`, both read at nearly one moment: offsets come in quarters of an hour.
+fn local_offset(local: Timestamp, utc: Timestamp) -> SignedDuration {
+    const QUARTER: i64 = 15 * 60;
+    let seconds = local.duration_since(utc).as_secs();
+    SignedDuration::from_secs((seconds + QUARTER / 2).div_euclid(QUARTER) * QUARTER)
 }
 
 fn listed(row: &Row) -> Result<Listed, BadCell> {
@@ -353,4 +362,17 @@ fn column(row: &Row) -> Result<EncryptedColumn, BadCell> {
             EncryptionType::Randomized
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local_offset;
+    use jiff::{SignedDuration, Timestamp};
+
+    #[test]
+    fn an_offset_is_rounded_to_the_quarter_of_an_hour() {
+        let utc: Timestamp = "2026-05-04T12:00:00Z".parse().unwrap();
+        let offset = |seconds| local_offset(utc + SignedDuration::from_secs(seconds), utc).as_mins();
+        assert_eq!([offset(0), offset(-1), offset(19_801), offset(-12_599)], [0, 0, 330, -210]);
+    }
 }

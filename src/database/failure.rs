@@ -183,7 +183,7 @@ fn tell_server_error(number: u32, message: &str) -> Told {
         ),
         916 => (Cause::Denied, "make a user for the login in that database"),
         942 | 924 | 927 | 945 | 952 => (
-            Cause::Unreachable,
+            Cause::Unsupported,
             "the database is not available now (offline, restoring, single user …); look at sys.databases.state_desc",
         ),
         229 | 230 | 262 | 297 | 300 | 371 | 15247 => {

@@ -20,3 +20,6 @@ pub use envelope::read as read_envelope;
 pub use failure::{Failure, Reached};
 pub use login::resolve_prompts;
 pub use server::Server;
+
+#[cfg(test)]
+mod tests;

@@ -104,4 +104,6 @@ impl Acting {
 }
 
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;

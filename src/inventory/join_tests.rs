@@ -1,1 +1,213 @@
+//! The laws of the join, over random estates, and each kind of link by example.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::{Gathered, join};
+use crate::inventory::testing::{self, ACCOUNT, alias, arn, cmk, database, key, objects, server};
+use crate::model::age::AgePolicy;
+use crate::model::catalog::{Envelope, KeyValue, MasterKey};
+use crate::model::key::Manager;
+use crate::model::pair::{KeyLink, Pair, Row};
+use crate::model::seen::{Cause, NotVisible, Seen};
+
+fn link_of(gathered: &Gathered) -> KeyLink {
+    join(gathered).pairs().next().unwrap().cmk.link.clone()
+}
+
+/// An estate of one CEK under one CMK with this path.
+fn with_path(path: &str) -> Gathered {
+    testing::gathered(vec![server("s", vec![database("d", objects(vec![cmk(1, path)], &[(1, 1)]))])])
+}
+
+#[test]
+fn a_key_arn_leads_to_its_key_whatever_its_case_and_blanks() {
+    let mut gathered = with_path(&format!("  {}  ", arn(1).as_str().to_uppercase()));
+    assert_eq!(link_of(&gathered), KeyLink::Loading { path: arn(1).to_string() });
+    gathered.keys.insert(arn(1), key(1));
+    assert_eq!(link_of(&gathered), KeyLink::Key { arn: arn(1) });
+}
+
+#[test]
+fn an_alias_leads_through_to_its_key() {
+    let mut gathered = with_path(alias("pay").as_str());
+    gathered.keys.insert(arn(1), key(1));
+    gathered.aliases.insert(alias("pay"), Seen::Known(arn(1)));
+    assert_eq!(link_of(&gathered), KeyLink::ThroughAlias { alias: alias("pay"), arn: arn(1) });
+}
+
+#[test]
+fn gone_hidden_foreign_out_of_region_and_no_kms_are_told_apart() {
+    let mut gathered = with_path(arn(1).as_str());
+    gathered.missing.insert(arn(1), NotVisible::new(Cause::NotFound, "no such key"));
+    assert!(matches!(link_of(&gathered), KeyLink::Gone { .. }));
+
+    gathered.missing.insert(arn(1), NotVisible::new(Cause::Denied, "no kms:DescribeKey"));
+    assert!(
+        matches!(link_of(&gathered), KeyLink::NotVisible { why, .. } if why.reason == "no kms:DescribeKey")
+    );
+
+    gathered.account = Some("999999999999".into());
+    let KeyLink::NotVisible { why, .. } = link_of(&gathered) else { panic!("foreign") };
+    assert!(why.reason.contains(&format!("account {ACCOUNT}")), "{why}");
+
+    let far = "arn:aws:kms:ap-south-1:111122223333:key/far";
+    let KeyLink::NotVisible { why, .. } = link_of(&with_path(far)) else { panic!("far") };
+    assert!(why.reason.contains("ap-south-1"), "{why}");
+
+    assert_eq!(link_of(&with_path("CurrentUser/My/0123ABCD")), KeyLink::NotKms);
+}
+
+#[test]
+fn an_envelope_is_compared_without_case_and_through_aliases() {
+    let mismatch = |inner: &str| {
+        let mut gathered = with_path(arn(1).as_str());
+        gathered.keys.insert(arn(1), key(1));
+        gathered.aliases.insert(alias("Pay"), Seen::Known(arn(1)));
+        gathered.aliases.insert(alias("other"), Seen::Known(arn(2)));
+        let envelope = Envelope::Common { key_path: inner.into(), ciphertext_bytes: 1, signature_bytes: 0 };
+        testing::edit_objects(&mut gathered, |objects| objects.values[0].envelope = envelope.clone());
+        join(&gathered).pairs().next().unwrap().envelope_mismatch
+    };
+    assert!(!mismatch(&arn(1).as_str().to_uppercase()));
+    assert!(!mismatch(&alias("pay").as_str().to_lowercase()));
+    assert!(mismatch(alias("other").as_str()));
+    assert!(mismatch(arn(2).as_str()));
+    assert!(mismatch("CurrentUser/My/0123ABCD"));
+    // Every alias is listed, so this one names nothing.
+    assert!(mismatch(alias("deleted").as_str()));
+    // In a Region that is not listed nobody can tell.
+    assert!(!mismatch("arn:aws:kms:ap-south-1:111122223333:alias/far"));
+}
+
+#[test]
+fn aws_managed_keys_are_no_rows_and_other_unnamed_keys_are() {
+    let mut gathered = with_path(arn(1).as_str());
+    let mut aws = (*key(2)).clone();
+    aws.manager = Manager::Aws;
+    gathered.keys = BTreeMap::from([(arn(1), key(1)), (arn(2), Arc::new(aws)), (arn(3), key(3))]);
+    gathered.missing.insert(arn(4), NotVisible::new(Cause::Denied, "no"));
+    let unreferenced: Vec<_> = join(&gathered)
+        .rows
+        .iter()
+        .filter_map(|row| match row {
+            Row::UnreferencedKey { key } => Some(key.clone()),
+            _ => None,
+        })
+        .collect();
+    // By name: a key that may not be seen has its id alone.
+    assert_eq!(unreferenced, [arn(4), arn(3)]);
+}
+
+#[test]
+fn a_value_whose_master_key_is_not_listed_is_still_a_pair() {
+    let mut objects = objects(vec![], &[(1, 9)]);
+    objects.column_keys.clear();
+    let inventory = join(&testing::gathered(vec![server("s", vec![database("d", objects)])]));
+    let pair: &Pair = inventory.pairs().next().unwrap();
+    assert_eq!((pair.cek.raw(), pair.cmk.name.raw()), ("(CEK 1, not listed)", "(CMK 9, not listed)"));
+    assert!(matches!(pair.cmk.link, KeyLink::NotVisible { .. }));
+}
+
+/// A random database: up to 6 CMKs and 8 CEKs with any values between them, listed or not.
+fn any_database() -> impl Strategy<Value = (Vec<MasterKey>, Vec<(i32, i32)>, BTreeSet<i32>)> {
+    let path = prop_oneof![
+        (0u32..5).prop_map(|n| arn(n).to_string()),
+        (0u32..3).prop_map(|n| alias(&format!("a{n}")).to_string()),
+        Just("vault".to_owned()),
+    ];
+    let master_keys = prop::collection::btree_map(0..6i32, path, 0..6)
+        .prop_map(|keys| keys.into_iter().map(|(id, path)| cmk(id, &path)).collect());
+    let values = prop::collection::btree_set((0..8i32, 0..8i32), 0..14)
+        .prop_map(|values| values.into_iter().collect());
+    (master_keys, values, prop::collection::btree_set(0..9i32, 0..9))
+}
+
+proptest! {
+    #[test]
+    fn every_value_is_in_exactly_one_pair_and_nothing_vanishes(
+        databases in prop::collection::vec(any_database(), 0..4),
+        visible in prop::collection::btree_set(0u32..5, 0..5),
+        hidden in any::<bool>(),
+    ) {
+        let catalogs = databases.iter().enumerate().map(|(n, (master_keys, values, listed))| {
+            let mut objects = objects(master_keys.clone(), values);
+            objects.column_keys = listed.iter().map(|id| testing::cek(*id)).collect();
+            database(&format!("d{n}"), objects)
+        });
+        let mut catalogs: Vec<_> = catalogs.collect();
+        if hidden {
+            catalogs.push(testing::hidden_database("secret"));
+        }
+        let mut gathered = testing::gathered(vec![server("s", catalogs)]);
+        gathered.keys = visible.iter().map(|n| (arn(*n), key(*n))).collect();
+        gathered.aliases.insert(alias("a0"), Seen::Known(arn(0)));
+        gathered.servers.insert(
+            crate::model::catalog::ServerName("down".into()),
+            Seen::NotVisible(NotVisible::new(Cause::Unreachable, "no route")),
+        );
+        let inventory = join(&gathered);
+
+        for (n, (master_keys, values, listed)) in databases.iter().enumerate() {
+            let here = |cmk: &crate::model::pair::CmkRef| cmk.database.database.raw() == format!("d{n}");
+            let pairs: Vec<&Pair> = inventory.pairs().filter(|pair| here(&pair.cmk)).collect();
+            prop_assert_eq!(pairs.len(), values.len());
+            for (cek, _) in values {
+                let of_cek = values.iter().filter(|(other, _)| other == cek).count();
+                let found: Vec<_> = pairs.iter().filter(|pair| pair.cek_id == *cek).collect();
+                prop_assert_eq!(found.len(), of_cek);
+                prop_assert!(found.iter().all(|pair| pair.rotating == (of_cek > 1)));
+            }
+            let used: BTreeSet<i32> = values.iter().map(|(_, cmk)| *cmk).collect();
+            let unused = inventory.rows.iter().filter(|row| matches!(row, Row::UnusedMasterKey { cmk } if here(cmk)));
+            prop_assert_eq!(unused.count(), master_keys.iter().filter(|key| !used.contains(&key.id)).count());
+            let wrapped: BTreeSet<i32> = values.iter().map(|(cek, _)| *cek).collect();
+            let orphans = inventory.rows.iter().filter(|row| {
+                matches!(row, Row::OrphanColumnKey { database, .. } if database.database.raw() == format!("d{n}"))
+            });
+            prop_assert_eq!(orphans.count(), listed.difference(&wrapped).count());
+        }
+
+        let led_to: BTreeSet<_> = inventory.rows.iter().filter_map(Row::key_arn).cloned().collect();
+        prop_assert!(gathered.keys.keys().all(|arn| led_to.contains(arn)), "every visible key is in some row");
+        let unreadable = inventory.rows.iter().filter(|row| matches!(row, Row::UnreadableDatabase { .. })).count();
+        prop_assert_eq!(unreadable, usize::from(hidden));
+        let is_unread_server = |row: &&Row| matches!(row, Row::UnreadableServer { .. });
+        prop_assert_eq!(inventory.rows.iter().filter(is_unread_server).count(), 1);
+
+        let counts = crate::inventory::present::counts(&inventory, AgePolicy::default(), Timestamp::UNIX_EPOCH);
+        let told = counts.enabled + counts.overdue + counts.disabled + counts.pending_deletion
+            + counts.not_visible + counts.other;
+        prop_assert_eq!(told, counts.pairs);
+        prop_assert_eq!(counts.pairs, databases.iter().map(|(_, values, _)| values.len()).sum::<usize>());
+    }
+
+    #[test]
+    fn the_order_does_not_depend_on_the_catalogs_order(values in prop::collection::vec((0..8i32, 0..3i32), 0..12)) {
+        let keys: Vec<MasterKey> = (0..3).map(|id| cmk(id, "vault")).collect();
+        let values: BTreeSet<_> = values.into_iter().collect();
+        let forward: Vec<(i32, i32)> = values.iter().copied().collect();
+        let backward: Vec<(i32, i32)> = values.iter().rev().copied().collect();
+        let rows = |values: &[(i32, i32)]| {
+            join(&testing::gathered(vec![server("s", vec![database("d", objects(keys.clone(), values))])])).rows
+        };
+        prop_assert_eq!(rows(&forward), rows(&backward));
+        let ceks: Vec<_> = rows(&forward).iter().filter_map(|row| match row {
+            Row::Pair(pair) => Some((pair.cek.clone(), pair.cmk.name.clone())),
+            _ => None,
+        }).collect();
+        prop_assert!(ceks.is_sorted());
+    }
+}
+
+#[test]
+fn a_value_keeps_its_algorithm() {
+    let gathered = with_path(arn(1).as_str());
+    let Seen::Known(catalog) = &gathered.servers.values().next().unwrap() else { panic!() };
+    let Seen::Known(objects) = &catalog.databases[0].objects else { panic!() };
+    let value: &KeyValue = &objects.values[0];
+    assert_eq!(join(&gathered).pairs().next().unwrap().algorithm, value.algorithm);
+}

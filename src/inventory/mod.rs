@@ -13,4 +13,7 @@ pub mod refresh;
 pub use filter::Filter;
 pub use index::{Column, Index, Sort};
 pub use join::{Gathered, join};
-pub use refresh::{Progress, RefreshHandle, load_once};
+pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
+
+#[cfg(test)]
+mod testing;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use aws_credential_types::Credentials;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
-use aws_sdk_rds::types::DbInstance;
+use aws_sdk_rds::types::{DbInstance, Endpoint};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -159,7 +159,7 @@ async fn rds_follows_its_storage_key() {
     assert_eq!(production.kms_key_id(), Some(key.as_str()));
     assert_eq!((production.storage_encrypted(), production.multi_az()), (Some(true), Some(true)));
     assert_eq!(production.engine(), Some("sqlserver-se"));
-    assert_eq!(production.endpoint().and_then(|endpoint| endpoint.port()), Some(1433));
+    assert_eq!(production.endpoint().and_then(Endpoint::port), Some(1433));
     assert!(
         production.instance_create_time().is_some()
             && all.db_instances()[0].automatic_restart_time().is_some()

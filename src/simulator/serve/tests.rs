@@ -52,7 +52,7 @@ async fn every_sql_server_has_a_port_of_its_own_and_all_close_on_stop() {
     let (http, sql) = (served.http(), served.sql().to_vec());
     assert_eq!(sql.len(), 2);
     for (name, address) in &sql {
-        assert_eq!(server_name(&served, *address).await, *name);
+        assert_eq!(Box::pin(server_name(&served, *address)).await, *name);
     }
     let idle = TcpStream::connect(http).await.unwrap();
     served.stop().await;
@@ -74,7 +74,7 @@ async fn server_name(served: &Served, address: SocketAddr) -> String {
     config.encryption(tiberius::EncryptionLevel::Required);
     config.trust_cert_ca(ca.to_string_lossy());
     let stream = TcpStream::connect(address).await.unwrap().compat_write();
-    let mut client = tiberius::Client::connect(config, stream).await.unwrap();
+    let mut client = Box::pin(tiberius::Client::connect(config, stream)).await.unwrap();
     let row = client.simple_query("SELECT @@SERVERNAME").await.unwrap().into_row().await.unwrap().unwrap();
     row.get::<&str, _>(0).unwrap().to_lowercase()
 }
@@ -117,8 +117,8 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     let sim = simulator();
     let options = ServeOptions::free_ports(&sim);
     let served = serve(sim.clone(), options).await.unwrap();
-    write_env_file(&served, &file).await.unwrap();
-    write_env_file(&served, &file).await.unwrap();
+    write_env_file(&served, &file, &[("MORE", "it's".to_owned())]).await.unwrap();
+    write_env_file(&served, &file, &[("MORE", "it's".to_owned())]).await.unwrap();
     let mut names: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
@@ -129,6 +129,7 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     let shell = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
     let environment = String::from_utf8(shell.stdout).unwrap();
     let value = |name: &str| environment.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+    assert_eq!(value("MORE"), Some("it's"));
     assert_eq!(value("AWS_ENDPOINT_URL"), Some(format!("http://{}", served.http()).as_str()));
     let user = seed::credentials(&sim.world(), "platform").unwrap();
     assert_eq!(value("AWS_ACCESS_KEY_ID"), Some(user.access_key_id.as_str()));

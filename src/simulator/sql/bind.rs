@@ -237,7 +237,7 @@ impl Binder<'_> {
                 return Err(SqlError::new(8117, message));
             }
         };
-        Ok((Bound::Arithmetic(operation, ty, cast(left, a, ty), cast(right, b, ty)), ty))
+        Ok((Bound::Arithmetic(operation, ty, cast(left, a, ty).into(), cast(right, b, ty).into()), ty))
     }
 
     fn case(
@@ -269,14 +269,18 @@ impl Binder<'_> {
             .chain(last)
             .reduce(Type::common)
             .unwrap_or(Type::Int);
-        let whens = bound.into_iter().map(|(when, (then, from))| (when, *cast(then, from, ty))).collect();
-        let otherwise = cast(otherwise, last.unwrap_or(ty), ty);
+        let whens = bound.into_iter().map(|(when, (then, from))| (when, cast(then, from, ty))).collect();
+        let otherwise = cast(otherwise, last.unwrap_or(ty), ty).into();
         Ok((Bound::Case { whens, otherwise }, ty))
     }
 
     fn call(&mut self, name: &str, arguments: &[Expr]) -> Result<(Bound, Type)> {
         if let ("IIF", [condition, then, otherwise]) = (name, arguments) {
             return self.case(None, &[(condition.clone(), then.clone())], Some(otherwise));
+        }
+        if let ("NULLIF", [value, other]) = (name, arguments) {
+            let null = Expr::Literal(Value::Null, Type::Int);
+            return self.case(Some(value), &[(other.clone(), null)], Some(value));
         }
         let function = functions::find(name).ok_or_else(|| SqlError::unknown_function(name))?;
         if !function.arity.contains(&arguments.len()) {
@@ -311,12 +315,11 @@ impl Binder<'_> {
         let separator = arguments.get(1).map(|separator| self.value(separator)).transpose()?;
         let of = first.as_ref().map_or(Type::Int, |(_, ty)| *ty);
         let ty = match function {
-            Aggregate::Count => Type::Int,
             Aggregate::CountBig => Type::BigInt,
             Aggregate::Min | Aggregate::Max => of,
             Aggregate::Sum if of == Type::BigInt => Type::BigInt,
             Aggregate::Sum if matches!(of, Type::Real | Type::Float) => Type::Float,
-            Aggregate::Sum => Type::Int,
+            Aggregate::Count | Aggregate::Sum => Type::Int,
             Aggregate::StringAgg => NVARCHAR_MAX,
         };
         let index = self.scope.columns.len() + grouping.aggregates.len();
@@ -361,11 +364,11 @@ fn typed(bound: &Bound, ty: Type) -> Option<Type> {
     (!matches!(bound, Bound::Value(Value::Null))).then_some(ty)
 }
 
-fn cast(value: Bound, from: Type, to: Type) -> Box<Bound> {
+fn cast(value: Bound, from: Type, to: Type) -> Bound {
     if from == to {
-        return value.into();
+        return value;
     }
-    Bound::Cast { value: value.into(), from, to, style: None, or_null: false }.into()
+    Bound::Cast { value: value.into(), from, to, style: None, or_null: false }
 }
 
 /// The length of two strings joined.

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use super::environment::{Environment, version};
 use super::errors::SqlError;
 use super::execute::Execution;
-use super::login::{Encryption, Login7, read_prelogin, write_prelogin};
+use super::login::{Encryption, Login7, Prelogin, write_prelogin};
 use super::packet::{DEFAULT_SIZE, Message, Messages, bad, kind};
 use super::reader::{Malformed, Reader};
 use super::rpc::{self, Call};
@@ -47,11 +47,12 @@ where
     if prelogin.kind != kind::PRELOGIN {
         return Err(bad("the first message is no pre-login"));
     }
-    let encryption = if strict { Encryption::Strict } else { read_prelogin(&prelogin.body)?.answer() };
+    let asked = Prelogin::read(&prelogin.body)?;
+    let encryption = asked.encryption.answer();
     let [major, minor, high, low] = version(server_version(simulator, server)?);
-    let answer = write_prelogin(&[major, minor, high, low, 0, 0], encryption);
+    let answer = write_prelogin([major, minor, high, low, 0, 0], Prelogin { encryption, ..asked });
     messages.write(kind::TABULAR_RESULT, &answer).await?;
-    if matches!(encryption, Encryption::Off | Encryption::On) {
+    if !strict && encryption != Encryption::NotSupported {
         messages = secure(simulator, server, messages, Dialect::InPrelogin).await?;
     }
     let Some(login) = messages.read().await? else { return Ok(()) };
@@ -59,7 +60,7 @@ where
         return Err(bad("a login was expected"));
     }
     let login = Login7::read(&login.body)?;
-    if encryption == Encryption::Off {
+    if !strict && encryption == Encryption::Off {
         messages = messages.replace(async |wire: Wire<_>| Ok(wire.plain())).await?;
     }
     let connection = Connection { simulator, server, messages };
@@ -214,22 +215,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             now: self.simulator.clock().now(),
             hidden_catalog: false,
         };
-        match environment.open(wanted) {
-            Ok(database) => {
-                Ok(Session::new(id, &known.user, &login.host, &login.application, &database.name))
-            }
-            Err(_) => {
-                let message =
-                    format!("Cannot open database \"{wanted}\" requested by the login. The login failed.");
-                Err(vec![SqlError::new(4060, message).class(11), refused()])
-            }
+        if let Ok(database) = environment.open(wanted) {
+            return Ok(Session::new(id, &known.user, &login.host, &login.application, &database.name));
         }
+        let message = format!("Cannot open database \"{wanted}\" requested by the login. The login failed.");
+        Err(vec![SqlError::new(4060, message).class(11), refused()])
     }
 
     async fn requests(&mut self, session: &mut Session) -> io::Result<()> {
         while let Some(message) = self.messages.read().await? {
             let reset = message.reset;
-            let Some(request) = read_request(message)? else {
+            let Some(request) = read_request(&message)? else {
                 self.messages.write(kind::TABULAR_RESULT, &Response::attention()).await?;
                 continue;
             };
@@ -343,7 +339,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 }
 
 /// Reads a request; `None` for an attention that found nothing to stop.
-fn read_request(message: Message) -> io::Result<Option<Request>> {
+fn read_request(message: &Message) -> io::Result<Option<Request>> {
     let mut reader = Reader::new(&message.body);
     Ok(Some(match message.kind {
         kind::ATTENTION => return Ok(None),

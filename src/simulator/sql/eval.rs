@@ -72,7 +72,7 @@ impl Bound {
                     .iter()
                     .map(|argument| argument.value(environment, row))
                     .collect::<Result<Vec<_>>>()?;
-                (function.run)(environment, &arguments)
+                Ok((function.run)(environment, &arguments))
             }
             _ => Ok(self.truth(environment, row)?.map_or(Value::Null, Value::Bit)),
         }

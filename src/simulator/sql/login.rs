@@ -18,8 +18,6 @@ pub enum Encryption {
     On,
     NotSupported,
     Required,
-    /// TDS 8.0: the whole connection is inside TLS already.
-    Strict,
 }
 
 impl Encryption {
@@ -29,8 +27,8 @@ impl Encryption {
             0 => Ok(Self::Off),
             1 => Ok(Self::On),
             2 => Ok(Self::NotSupported),
-            3 => Ok(Self::Required),
-            5 | 8 => Ok(Self::Strict),
+            // Beyond 3 it is TDS 8.0 that is spoken of, where the answer no longer matters.
+            3..=8 => Ok(Self::Required),
             _ => Err(Malformed("unknown encryption in pre-login")),
         }
     }
@@ -49,36 +47,47 @@ impl Encryption {
             Self::On => 1,
             Self::NotSupported => 2,
             Self::Required => 3,
-            Self::Strict => 5,
         }
     }
 }
 
-/// Reads what the client says about encryption in its pre-login message.
-pub fn read_prelogin(body: &[u8]) -> Result<Encryption, Malformed> {
-    let mut options = Reader::new(body);
-    loop {
-        match options.u8()? {
-            0xFF => return Ok(Encryption::NotSupported),
-            token => {
-                let (offset, length) = (options.u16_be()?, options.u16_be()?);
-                if token == 1 && length >= 1 {
-                    let byte =
-                        body.get(usize::from(offset)).ok_or(Malformed("a pre-login option is missing"))?;
-                    return Encryption::from_byte(*byte);
-                }
+/// A client's pre-login message, as far as it matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Prelogin {
+    pub encryption: Encryption,
+    /// The client asked about federated authentication, and so must be told.
+    pub federated: bool,
+}
+
+impl Prelogin {
+    /// Reads a pre-login message.
+    pub fn read(body: &[u8]) -> Result<Self, Malformed> {
+        let mut prelogin = Self { encryption: Encryption::NotSupported, federated: false };
+        let mut options = Reader::new(body);
+        loop {
+            let token = options.u8()?;
+            if token == 0xFF {
+                return Ok(prelogin);
             }
+            let (offset, length) = (options.u16_be()?, options.u16_be()?);
+            if token == 1 && length >= 1 {
+                let byte = body.get(usize::from(offset)).ok_or(Malformed("a pre-login option is missing"))?;
+                prelogin.encryption = Encryption::from_byte(*byte)?;
+            }
+            prelogin.federated |= token == 6;
         }
     }
 }
 
-/// The server's pre-login: its version, encryption, instance fine, no MARS, no federated authentication.
-pub fn write_prelogin(version: &[u8; 6], encryption: Encryption) -> Vec<u8> {
+/// The server's pre-login: its version, encryption, instance fine, no MARS, and, only where the client
+/// asked, no federated authentication.
+pub fn write_prelogin(version: [u8; 6], prelogin: Prelogin) -> Vec<u8> {
     let options: [(u8, &[u8]); 6] =
-        [(0, version), (1, &[encryption.byte()]), (2, &[0]), (3, &[]), (4, &[0]), (6, &[0])];
+        [(0, &version), (1, &[prelogin.encryption.byte()]), (2, &[0]), (3, &[]), (4, &[0]), (6, &[0])];
+    let options = &options[..if prelogin.federated { 6 } else { 5 }];
     let mut table = Vec::new();
     let mut data = Vec::new();
-    for (token, value) in options {
+    for &(token, value) in options {
         let offset = options.len() * 5 + 1 + data.len();
         table.push(token);
         table.extend(u16::try_from(offset).unwrap_or(u16::MAX).to_be_bytes());
@@ -205,7 +214,7 @@ mod tests {
     proptest! {
         #[test]
         fn arbitrary_messages_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = read_prelogin(&bytes);
+            let _ = Prelogin::read(&bytes);
             let _ = Login7::read(&bytes);
             let mut long_enough = u32::try_from(bytes.len()).unwrap().to_le_bytes().to_vec();
             long_enough.extend(&bytes);
@@ -222,7 +231,10 @@ mod tests {
     #[test]
     fn our_prelogin_is_read_back() {
         for encryption in [Encryption::Off, Encryption::On, Encryption::NotSupported] {
-            assert_eq!(read_prelogin(&write_prelogin(&[15, 0, 0, 0, 0, 0], encryption)), Ok(encryption));
+            for federated in [false, true] {
+                let prelogin = Prelogin { encryption, federated };
+                assert_eq!(Prelogin::read(&write_prelogin([15, 0, 0, 0, 0, 0], prelogin)), Ok(prelogin));
+            }
         }
     }
 }

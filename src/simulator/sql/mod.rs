@@ -101,11 +101,11 @@ pub async fn listen(simulator: Simulator, server: String, listener: TcpListener)
         let (simulator, server) = (simulator.clone(), server.clone());
         tokio::spawn(async move {
             // Answers are small and waited for.
-            let served = match stream.set_nodelay(true) {
+            let outcome = match stream.set_nodelay(true) {
                 Ok(()) => simulator.sql(&server, stream).await,
                 Err(error) => Err(error),
             };
-            if let Err(error) = served {
+            if let Err(error) = outcome {
                 tracing::debug!(%server, %peer, %error, "a SQL connection ended");
             }
         });

@@ -91,7 +91,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Messages<S> {
             if let Some(message) = self.next_gathered()? {
                 return Ok(Some(message));
             }
-            if self.stream.read_buf(&mut self.received).await? == 0 {
+            let read = match self.stream.read_buf(&mut self.received).await {
+                // Few clients say goodbye in TLS before they close.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                read => read?,
+            };
+            if read == 0 {
                 let clean = self.received.is_empty() && self.gathered.is_none();
                 return if clean { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
             }

@@ -57,7 +57,7 @@ pub fn write_value(out: &mut Vec<u8>, ty: Type, value: &Value) {
         (Type::VarChar(length), Value::Text(text)) => write_bytes(out, length, 1, &to_codepage(text)),
         (Type::VarBinary(length), Value::Bytes(bytes)) => write_bytes(out, length, 1, bytes),
         (Type::NVarChar(Length::Max) | Type::VarChar(Length::Max) | Type::VarBinary(Length::Max), _) => {
-            out.extend(u64::MAX.to_le_bytes())
+            out.extend(u64::MAX.to_le_bytes());
         }
         (Type::NVarChar(_) | Type::VarChar(_) | Type::VarBinary(_), _) => out.extend(u16::MAX.to_le_bytes()),
         (Type::Variant, value) => write_variant(out, value),
@@ -77,7 +77,6 @@ fn fixed(ty: Type, value: &Value) -> Option<Vec<u8>> {
         _ => 0,
     };
     match (ty, value) {
-        (_, Value::Null) => None,
         (Type::Bit | Type::TinyInt, Value::Bit(_) | Value::Int(_)) => Some(whole.to_le_bytes()[..1].to_vec()),
         (Type::SmallInt, Value::Bit(_) | Value::Int(_)) => Some(whole.to_le_bytes()[..2].to_vec()),
         (Type::Int, Value::Bit(_) | Value::Int(_)) => Some(whole.to_le_bytes()[..4].to_vec()),

@@ -3,6 +3,7 @@ use serde_json::{Value, json};
 
 use super::{parse, parse_file};
 use crate::model::event::{Outcome, Severity};
+use crate::model::text::Untrusted;
 
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -53,7 +54,7 @@ fn with(changes: &[(&str, Value)]) -> Value {
 fn the_person_stands_before_the_session_and_the_role() {
     let event = parse(&disabled().to_string()).unwrap();
     assert_eq!(event.who.name.raw(), "oncall-b");
-    assert_eq!(event.who.role.as_ref().map(|role| role.raw()), Some("emergency-key-admin"));
+    assert_eq!(event.who.role.as_ref().map(Untrusted::raw), Some("emergency-key-admin"));
     assert_eq!((event.who.mfa, event.read_only), (Some(true), Some(false)));
     assert_eq!((event.outcome, event.severity), (Outcome::Allowed, Severity::High));
 }

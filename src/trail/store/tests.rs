@@ -78,7 +78,9 @@ fn an_insertion_copies_one_chunk_alone() {
 fn an_unreadable_record_counts_once() {
     let mut store = Store::new(10);
     let unparsed = |raw: &str| Unparsed { reason: "no".into(), raw: raw.into() };
-    ["a", "b", "a"].into_iter().for_each(|raw| store.note_unparsed(unparsed(raw)));
+    for raw in ["a", "b", "a"] {
+        store.note_unparsed(unparsed(raw));
+    }
     assert_eq!((store.unparsed_count(), store.unparsed().count()), (2, 2));
 }
 

@@ -340,11 +340,16 @@ impl Key {
             Some(AutomaticRotation { period, next: from + days(i64::from(period)), stalled: false });
     }
 
-    /// Gives an imported key its material; `valid_to` is when it expires.
+    /// Imports material into an `EXTERNAL` key; `valid_to` is when it expires. The first is used at once; a
+    /// later one waits for an on-demand rotation.
     pub fn import(&mut self, valid_to: Option<Timestamp>, rng: &mut StdRng) {
         let mut material = Material::new(rng);
         material.valid_to = valid_to;
-        self.materials.push(material);
+        if self.materials.is_empty() {
+            self.materials.push(material);
+        } else {
+            self.pending_material = Some(material);
+        }
         if self.state == KeyState::PendingImport {
             self.state = KeyState::Enabled;
         }

@@ -535,6 +535,18 @@ fn imported_material_expires_and_rotation_needs_the_next_import() {
     desk.truth(&id).import(Some(until), &mut rng);
     assert_eq!(desk.code("EnableKeyRotation", json!({ "KeyId": id })), "UnsupportedOperationException");
     assert_eq!(desk.code("RotateKeyOnDemand", json!({ "KeyId": id })), "KMSInvalidStateException");
+    desk.truth(&id).import(Some(until), &mut rng);
+    let all = json!({ "KeyId": id, "IncludeKeyMaterial": "ALL_KEY_MATERIAL" });
+    let states = |answer: &Value| -> Vec<Value> {
+        let entries = answer["Rotations"].as_array().expect("entries");
+        entries.iter().map(|entry| entry["KeyMaterialState"].clone()).collect()
+    };
+    let waiting = desk.ask("ListKeyRotations", all.clone()).expect("materials");
+    assert_eq!(states(&waiting), ["CURRENT", "PENDING_ROTATION"]);
+    desk.ask("RotateKeyOnDemand", json!({ "KeyId": id })).expect("rotated to the import");
+    let done = desk.ask("ListKeyRotations", all).expect("materials");
+    assert_eq!(states(&done), ["NON_CURRENT", "CURRENT"]);
+    assert_eq!(desk.kms.settle(desk.now, &mut rng).len(), 1);
     let seen = desk.ask("DescribeKey", json!({ "KeyId": id })).expect("metadata");
     assert_eq!(seen["KeyMetadata"]["ExpirationModel"], json!("KEY_MATERIAL_EXPIRES"));
     let events = desk.kms.settle(until, &mut rng);

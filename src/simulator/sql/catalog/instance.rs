@@ -1,7 +1,6 @@
 //! The views of the instance as a whole.
 
 use super::super::environment::Environment;
-use super::super::errors::Result;
 use super::super::state::Database;
 use super::super::types::{Length, SYSNAME, Type, Value};
 use super::{COLLATION_NAME, DESC, View};
@@ -30,10 +29,11 @@ pub const VIEWS: &[View] = &[View {
         ("containment", Type::TinyInt, 11),
         ("containment_desc", DESC, 11),
     ],
+    needs: None,
     rows: databases,
 }];
 
-fn databases(environment: &Environment, _: &Database) -> Result<Vec<Vec<Value>>> {
+fn databases(environment: &Environment, _: &Database) -> Vec<Vec<Value>> {
     let version = environment.server.version;
     let rows = environment.databases().into_iter().map(|database| {
         let state = database.state_desc.to_uppercase();
@@ -63,7 +63,7 @@ fn databases(environment: &Environment, _: &Database) -> Result<Vec<Vec<Value>>>
             "NONE".into(),
         ]
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
 /// When `master` was made, on every SQL Server there is.

@@ -55,7 +55,9 @@ pub struct Table {
 struct View {
     name: &'static str,
     columns: &'static [(&'static str, Type, u8)],
-    rows: fn(&Environment, &Database) -> Result<Vec<Vec<Value>>>,
+    /// A permission without which reading it is an error, by major version.
+    needs: Option<fn(u8) -> &'static str>,
+    rows: fn(&Environment, &Database) -> Vec<Vec<Value>>,
 }
 
 /// Every view of schema `sys`.
@@ -72,7 +74,14 @@ impl View {
 
     fn open(&self, environment: &Environment, database: &Database) -> Result<Table> {
         let version = environment.server.version;
-        let mut rows = (self.rows)(environment, database)?;
+        if let Some(permission) = self.needs.map(|needs| needs(version))
+            && !environment.may(permission)
+        {
+            let message =
+                format!("{permission} permission was denied on object 'server', database 'master'.");
+            return Err(SqlError::new(300, message).class(14));
+        }
+        let mut rows = (self.rows)(environment, database);
         for row in &mut rows {
             let mut columns = self.columns.iter();
             row.retain(|_| columns.next().is_some_and(|(_, _, since)| *since <= version));

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use super::super::environment::Environment;
-use super::super::errors::Result;
 use super::super::state::{Column, Database};
 use super::super::syntax::Name;
 use super::super::types::{Length, SYSNAME, Type, Value};
@@ -24,7 +23,7 @@ const SCHEMAS: [(&str, i32); 4] = [("dbo", 1), ("guest", 2), ("INFORMATION_SCHEM
 pub struct Object {
     pub schema: String,
     pub name: String,
-    pub object_id: i32,
+    pub id: i32,
     /// `U`, `V` or `P`.
     pub kind: &'static str,
     /// Of a table or view.
@@ -35,7 +34,7 @@ pub struct Object {
 impl Object {
     /// Whether anyone may select from it: catalog views and the audit table.
     pub fn is_readable(&self) -> bool {
-        self.kind == "V" || self.object_id == AUDIT_TABLE_ID
+        self.kind == "V" || self.id == AUDIT_TABLE_ID
     }
 
     pub fn is_procedure(&self) -> bool {
@@ -96,12 +95,12 @@ fn objects(environment: &Environment, database: &Database) -> Vec<Object> {
     let mut objects: Vec<Object> = Vec::new();
     for column in &database.columns {
         let entry = (column.name.clone(), encrypted_type(column));
-        match objects.iter_mut().find(|object| object.object_id == column.object_id) {
+        match objects.iter_mut().find(|object| object.id == column.object_id) {
             Some(table) => table.columns.push(entry),
             None => objects.push(Object {
                 schema: column.schema.clone(),
                 name: column.table.clone(),
-                object_id: column.object_id,
+                id: column.object_id,
                 kind: "U",
                 columns: vec![entry],
                 system: false,
@@ -109,10 +108,10 @@ fn objects(environment: &Environment, database: &Database) -> Vec<Object> {
         }
     }
     if database.audit_procedure {
-        let own = |name: &str, object_id, kind, columns: &[(&str, Type)]| Object {
+        let own = |name: &str, id, kind, columns: &[(&str, Type)]| Object {
             schema: "dbo".to_owned(),
             name: name.to_owned(),
-            object_id,
+            id,
             kind,
             columns: columns.iter().map(|(name, ty)| ((*name).to_owned(), *ty)).collect(),
             system: false,
@@ -120,11 +119,11 @@ fn objects(environment: &Environment, database: &Database) -> Vec<Object> {
         objects.push(own(AUDIT_TABLE, AUDIT_TABLE_ID, "U", AUDIT_COLUMNS));
         objects.push(own(AUDIT_PROCEDURE, AUDIT_PROCEDURE_ID, "P", &[]));
     }
-    objects.extend(views().zip((i32::MIN..=FIRST_VIEW_ID).rev()).map(|(view, object_id)| {
+    objects.extend(views().zip((i32::MIN..=FIRST_VIEW_ID).rev()).map(|(view, id)| {
         Object {
             schema: "sys".to_owned(),
             name: view.name.to_owned(),
-            object_id,
+            id,
             kind: "V",
             columns: view
                 .columns(environment.server.version)
@@ -179,54 +178,64 @@ pub const VIEWS: &[View] = &[
     View {
         name: "schemas",
         columns: &[("name", SYSNAME, 0), ("schema_id", Type::Int, 0), ("principal_id", Type::Int, 0)],
+        needs: None,
         rows: |_, database| {
             let schemas = schemas_of(database).into_iter();
-            Ok(schemas.map(|(name, id)| vec![Value::Text(name), id.into(), id.min(1).into()]).collect())
+            schemas.map(|(name, id)| vec![Value::Text(name), id.into(), id.min(1).into()]).collect()
         },
     },
     View {
         name: "objects",
         columns: OBJECT_COLUMNS,
+        needs: None,
         rows: |environment, database| rows(environment, database, |object| !object.system),
     },
     View {
         name: "all_objects",
         columns: OBJECT_COLUMNS,
+        needs: None,
         rows: |environment, database| rows(environment, database, |_| true),
     },
     View {
         name: "tables",
         columns: OBJECT_COLUMNS,
+        needs: None,
         rows: |environment, database| rows(environment, database, |object| object.kind == "U"),
     },
     View {
         name: "procedures",
         columns: OBJECT_COLUMNS,
+        needs: None,
         rows: |environment, database| rows(environment, database, |object| object.kind == "P"),
     },
     View {
         name: "all_views",
         columns: OBJECT_COLUMNS,
+        needs: None,
         rows: |environment, database| rows(environment, database, |object| object.kind == "V"),
     },
     View {
         name: "system_views",
         columns: OBJECT_COLUMNS,
+        needs: None,
         rows: |environment, database| rows(environment, database, |object| object.system),
     },
     View {
         name: "columns",
         columns: COLUMN_COLUMNS,
+        needs: None,
         rows: |environment, database| columns(environment, database, |object| !object.system),
     },
     View {
         name: "all_columns",
         columns: COLUMN_COLUMNS,
+        needs: None,
         rows: |environment, database| columns(environment, database, |_| true),
     },
     View {
         name: "system_columns",
         columns: COLUMN_COLUMNS,
+        needs: None,
         rows: |environment, database| columns(environment, database, |object| object.system),
     },
     View {
@@ -245,19 +254,16 @@ pub const VIEWS: &[View] = &[
             ("is_readonly", Type::Bit, 0),
             ("is_nullable", Type::Bit, 0),
         ],
+        needs: None,
         rows: parameters,
     },
 ];
 
-fn rows(
-    environment: &Environment,
-    database: &Database,
-    wanted: fn(&Object) -> bool,
-) -> Result<Vec<Vec<Value>>> {
+fn rows(environment: &Environment, database: &Database, wanted: fn(&Object) -> bool) -> Vec<Vec<Value>> {
     let rows = objects(environment, database).into_iter().filter(wanted).map(|object| {
         vec![
             object.name.as_str().into(),
-            object.object_id.into(),
+            object.id.into(),
             Value::Null,
             schema_id(database, &object.schema),
             0.into(),
@@ -268,25 +274,19 @@ fn rows(
             object.system.into(),
         ]
     });
-    Ok(rows.collect())
+    rows.collect()
 }
 
-fn columns(
-    environment: &Environment,
-    database: &Database,
-    wanted: fn(&Object) -> bool,
-) -> Result<Vec<Vec<Value>>> {
+fn columns(environment: &Environment, database: &Database, wanted: fn(&Object) -> bool) -> Vec<Vec<Value>> {
     let mut rows = Vec::new();
     for object in objects(environment, database).into_iter().filter(wanted) {
         for ((name, ty), place) in object.columns.iter().zip(1..) {
-            let encrypted = database
-                .columns
-                .iter()
-                .find(|column| column.object_id == object.object_id && column.name == *name);
-            rows.push(column(object.object_id, name, *ty, place, encrypted));
+            let encrypted =
+                database.columns.iter().find(|column| column.object_id == object.id && column.name == *name);
+            rows.push(column(object.id, name, *ty, place, encrypted));
         }
     }
-    Ok(rows)
+    rows
 }
 
 fn column(object_id: i32, name: &str, ty: Type, place: i32, encrypted: Option<&Column>) -> Vec<Value> {
@@ -318,9 +318,9 @@ fn column(object_id: i32, name: &str, ty: Type, place: i32, encrypted: Option<&C
     row
 }
 
-fn parameters(_: &Environment, database: &Database) -> Result<Vec<Vec<Value>>> {
+fn parameters(_: &Environment, database: &Database) -> Vec<Vec<Value>> {
     if !database.audit_procedure {
-        return Ok(Vec::new());
+        return Vec::new();
     }
     let last = AUDIT_PARAMETERS.len() - 1;
     let rows = AUDIT_PARAMETERS.iter().zip(0_i32..).map(|((name, ty), index)| {
@@ -341,5 +341,5 @@ fn parameters(_: &Environment, database: &Database) -> Result<Vec<Vec<Value>>> {
             true.into(),
         ]
     });
-    Ok(rows.collect())
+    rows.collect()
 }

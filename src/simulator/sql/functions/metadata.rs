@@ -2,7 +2,6 @@
 
 use super::super::catalog;
 use super::super::environment::Environment;
-use super::super::errors::Result;
 use super::super::parse;
 use super::super::types::{Type, Value};
 use super::{Function, int, sysname, variant};
@@ -22,7 +21,7 @@ pub const FUNCTIONS: &[Function] = &[
         name: "ORIGINAL_DB_NAME",
         arity: 0..=0,
         ty: sysname,
-        run: |environment, _| Ok(environment.session.home.as_str().into()),
+        run: |environment, _| environment.session.home.as_str().into(),
     },
     Function { name: "DB_ID", arity: 0..=1, ty: |_| Type::SmallInt, run: db_id },
     Function { name: "DATABASEPROPERTYEX", arity: 2..=2, ty: variant, run: database_property },
@@ -40,26 +39,26 @@ pub const FUNCTIONS: &[Function] = &[
         name: "HOST_NAME",
         arity: 0..=0,
         ty: sysname,
-        run: |environment, _| Ok(environment.session.host.as_str().into()),
+        run: |environment, _| environment.session.host.as_str().into(),
     },
     Function {
         name: "APP_NAME",
         arity: 0..=0,
         ty: sysname,
-        run: |environment, _| Ok(environment.session.application.as_str().into()),
+        run: |environment, _| environment.session.application.as_str().into(),
     },
 ];
 
 /// `HAS_PERMS_BY_NAME(securable, class, permission)`: 1, 0, or NULL for what does not exist.
-fn has_perms_by_name(environment: &Environment, arguments: &[Value]) -> Result<Value> {
+fn has_perms_by_name(environment: &Environment, arguments: &[Value]) -> Value {
     let [securable, class, permission] = [0, 1, 2].map(|index| arguments[index].display());
-    let Some(permission) = permission else { return Ok(Value::Null) };
+    let Some(permission) = permission else { return Value::Null };
     let open = match (class.map(|class| class.to_uppercase()).as_deref(), securable) {
-        (None, None) | (Some("SERVER"), _) | (Some("DATABASE"), None) => true,
+        (Some("SERVER"), _) | (None | Some("DATABASE"), None) => true,
         (Some("DATABASE"), Some(database)) => {
             let name = parse::name(&database).map_or(database, |name| name.object().to_owned());
             match environment.database(&name) {
-                None => return Ok(Value::Null),
+                None => return Value::Null,
                 // A database that cannot be opened grants nothing.
                 Some(database) => environment.open(&database.name).is_ok(),
             }
@@ -67,7 +66,7 @@ fn has_perms_by_name(environment: &Environment, arguments: &[Value]) -> Result<V
         (Some("OBJECT"), Some(object)) => {
             let Some(found) = parse::name(&object).and_then(|name| catalog::find_object(environment, &name))
             else {
-                return Ok(Value::Null);
+                return Value::Null;
             };
             // Catalog views and our procedure are open to all; other rights follow the login's own.
             let open = match permission.to_uppercase().as_str() {
@@ -75,22 +74,22 @@ fn has_perms_by_name(environment: &Environment, arguments: &[Value]) -> Result<V
                 "EXECUTE" => found.is_procedure(),
                 other => environment.may(other),
             };
-            return Ok(Value::Int(open.into()));
+            return Value::Int(open.into());
         }
-        _ => return Ok(Value::Null),
+        _ => return Value::Null,
     };
-    Ok(Value::Int((open && environment.may(&permission)).into()))
+    Value::Int((open && environment.may(&permission)).into())
 }
 
-fn has_db_access(environment: &Environment, arguments: &[Value]) -> Result<Value> {
-    Ok(match arguments[0].display().and_then(|name| environment.database(&name)) {
+fn has_db_access(environment: &Environment, arguments: &[Value]) -> Value {
+    match arguments[0].display().and_then(|name| environment.database(&name)) {
         Some(database) => Value::Int(environment.open(&database.name).is_ok().into()),
         None => Value::Null,
-    })
+    }
 }
 
-fn is_server_role_member(environment: &Environment, arguments: &[Value]) -> Result<Value> {
-    Ok(match arguments[0].display().map(|role| role.to_lowercase()).as_deref() {
+fn is_server_role_member(environment: &Environment, arguments: &[Value]) -> Value {
+    match arguments[0].display().map(|role| role.to_lowercase()).as_deref() {
         Some("sysadmin") => Value::Int(environment.may("CONTROL SERVER").into()),
         Some("public") => 1.into(),
         Some(
@@ -98,20 +97,20 @@ fn is_server_role_member(environment: &Environment, arguments: &[Value]) -> Resu
             | "bulkadmin",
         ) => 0.into(),
         _ => Value::Null,
-    })
+    }
 }
 
-fn col_length(environment: &Environment, arguments: &[Value]) -> Result<Value> {
+fn col_length(environment: &Environment, arguments: &[Value]) -> Value {
     let (Some(table), Some(column)) = (arguments[0].display(), arguments[1].display()) else {
-        return Ok(Value::Null);
+        return Value::Null;
     };
     let columns = parse::name(&table).and_then(|name| catalog::find_object(environment, &name));
     let column = columns
         .and_then(|object| object.columns.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&column)));
-    Ok(column.map_or(Value::Null, |(_, ty)| ty.max_length().into()))
+    column.map_or(Value::Null, |(_, ty)| ty.max_length().into())
 }
 
-fn object_id(environment: &Environment, arguments: &[Value]) -> Result<Value> {
+fn object_id(environment: &Environment, arguments: &[Value]) -> Value {
     let object = arguments[0]
         .display()
         .and_then(|name| parse::name(&name))
@@ -119,7 +118,7 @@ fn object_id(environment: &Environment, arguments: &[Value]) -> Result<Value> {
     let wanted = arguments.get(1).and_then(Value::display);
     let fits =
         object.filter(|object| wanted.is_none_or(|kind| kind.trim().eq_ignore_ascii_case(object.kind)));
-    Ok(fits.map_or(Value::Null, |object| object.object_id.into()))
+    fits.map_or(Value::Null, |object| object.id.into())
 }
 
 fn object_by_id(environment: &Environment, arguments: &[Value]) -> Option<catalog::Object> {
@@ -128,61 +127,61 @@ fn object_by_id(environment: &Environment, arguments: &[Value]) -> Option<catalo
         Some(Value::Int(database)) => Some(*database),
         _ => None,
     };
-    catalog::objects_of(environment, database).into_iter().find(|object| i64::from(object.object_id) == id)
+    catalog::objects_of(environment, database).into_iter().find(|object| i64::from(object.id) == id)
 }
 
-fn object_name(environment: &Environment, arguments: &[Value]) -> Result<Value> {
-    Ok(object_by_id(environment, arguments).map_or(Value::Null, |object| Value::Text(object.name)))
+fn object_name(environment: &Environment, arguments: &[Value]) -> Value {
+    object_by_id(environment, arguments).map_or(Value::Null, |object| Value::Text(object.name))
 }
 
-fn object_schema_name(environment: &Environment, arguments: &[Value]) -> Result<Value> {
-    Ok(object_by_id(environment, arguments).map_or(Value::Null, |object| Value::Text(object.schema)))
+fn object_schema_name(environment: &Environment, arguments: &[Value]) -> Value {
+    object_by_id(environment, arguments).map_or(Value::Null, |object| Value::Text(object.schema))
 }
 
-fn schema_name(environment: &Environment, arguments: &[Value]) -> Result<Value> {
-    let Some(wanted) = arguments.first() else { return Ok("dbo".into()) };
+fn schema_name(environment: &Environment, arguments: &[Value]) -> Value {
+    let Some(wanted) = arguments.first() else { return "dbo".into() };
     let schemas = catalog::schemas(environment);
     let found = schemas.into_iter().find(|(_, id)| *wanted == Value::from(*id));
-    Ok(found.map_or(Value::Null, |(name, _)| Value::Text(name)))
+    found.map_or(Value::Null, |(name, _)| Value::Text(name))
 }
 
-fn schema_id(environment: &Environment, arguments: &[Value]) -> Result<Value> {
-    let Some(wanted) = arguments.first() else { return Ok(1.into()) };
+fn schema_id(environment: &Environment, arguments: &[Value]) -> Value {
+    let Some(wanted) = arguments.first() else { return 1.into() };
     let wanted = wanted.display().unwrap_or_default();
     let found =
         catalog::schemas(environment).into_iter().find(|(name, _)| name.eq_ignore_ascii_case(&wanted));
-    Ok(found.map_or(Value::Null, |(_, id)| id.into()))
+    found.map_or(Value::Null, |(_, id)| id.into())
 }
 
-fn db_name(environment: &Environment, arguments: &[Value]) -> Result<Value> {
-    let Some(id) = arguments.first() else { return Ok(environment.session.database.as_str().into()) };
+fn db_name(environment: &Environment, arguments: &[Value]) -> Value {
+    let Some(id) = arguments.first() else { return environment.session.database.as_str().into() };
     let found = environment.databases().into_iter().find(|database| Value::from(database.database_id) == *id);
-    Ok(found.map_or(Value::Null, |database| Value::Text(database.name.clone())))
+    found.map_or(Value::Null, |database| Value::Text(database.name.clone()))
 }
 
-fn db_id(environment: &Environment, arguments: &[Value]) -> Result<Value> {
+fn db_id(environment: &Environment, arguments: &[Value]) -> Value {
     let name = match arguments.first() {
         Some(name) => name.display().unwrap_or_default(),
         None => environment.session.database.clone(),
     };
-    Ok(environment.database(&name).map_or(Value::Null, |database| database.database_id.into()))
+    environment.database(&name).map_or(Value::Null, |database| database.database_id.into())
 }
 
-fn database_property(environment: &Environment, arguments: &[Value]) -> Result<Value> {
+fn database_property(environment: &Environment, arguments: &[Value]) -> Value {
     let database = arguments[0].display().and_then(|name| environment.database(&name));
-    let (Some(database), Some(property)) = (database, arguments[1].display()) else { return Ok(Value::Null) };
-    Ok(match property.to_lowercase().as_str() {
+    let (Some(database), Some(property)) = (database, arguments[1].display()) else { return Value::Null };
+    match property.to_lowercase().as_str() {
         "status" => Value::Text(database.state_desc.clone()),
         "collation" => catalog::COLLATION_NAME.into(),
         "updateability" => "READ_WRITE".into(),
         "useraccess" => "MULTI_USER".into(),
         _ => Value::Null,
-    })
+    }
 }
 
-fn server_property(environment: &Environment, arguments: &[Value]) -> Result<Value> {
+fn server_property(environment: &Environment, arguments: &[Value]) -> Value {
     let server = environment.server;
-    Ok(match arguments[0].display().unwrap_or_default().to_lowercase().as_str() {
+    match arguments[0].display().unwrap_or_default().to_lowercase().as_str() {
         "productversion" => Value::Text(environment.product_version()),
         "productmajorversion" => Value::Text(server.version.to_string()),
         "productminorversion" => "0".into(),
@@ -197,18 +196,18 @@ fn server_property(environment: &Environment, arguments: &[Value]) -> Result<Val
         "collation" => catalog::COLLATION_NAME.into(),
         "isclustered" | "ishadrenabled" | "issingleuser" | "isintegratedsecurityonly" => 0.into(),
         _ => Value::Null,
-    })
+    }
 }
 
-fn connection_property(_: &Environment, arguments: &[Value]) -> Result<Value> {
-    Ok(match arguments[0].display().unwrap_or_default().to_lowercase().as_str() {
+fn connection_property(_: &Environment, arguments: &[Value]) -> Value {
+    match arguments[0].display().unwrap_or_default().to_lowercase().as_str() {
         "net_transport" | "physical_net_transport" => "TCP".into(),
         "protocol_type" => "TSQL".into(),
         "auth_scheme" => "SQL".into(),
         _ => Value::Null,
-    })
+    }
 }
 
-fn user(environment: &Environment, _: &[Value]) -> Result<Value> {
-    Ok(environment.session.user.as_str().into())
+fn user(environment: &Environment, _: &[Value]) -> Value {
+    environment.session.user.as_str().into()
 }

@@ -6,7 +6,6 @@ mod text;
 use std::ops::RangeInclusive;
 
 use super::environment::{Environment, release};
-use super::errors::Result;
 use super::types::{Length, NVARCHAR_MAX, SYSNAME, Type, Value};
 
 /// A built-in function.
@@ -17,7 +16,7 @@ pub struct Function {
     pub arity: RangeInclusive<usize>,
     /// Its type, from those of its arguments; a bare NULL has none.
     pub ty: fn(&[Option<Type>]) -> Type,
-    pub run: fn(&Environment, &[Value]) -> Result<Value>,
+    pub run: fn(&Environment, &[Value]) -> Value,
 }
 
 /// A function by its name in upper case.
@@ -45,24 +44,14 @@ fn common(types: &[Option<Type>]) -> Type {
     types.iter().flatten().copied().reduce(Type::common).unwrap_or(Type::Int)
 }
 
-/// The first argument's type.
+/// The first known argument's type.
 fn first(types: &[Option<Type>]) -> Type {
     types.iter().flatten().next().copied().unwrap_or(Type::Int)
 }
 
 const GENERAL: &[Function] = &[
-    Function { name: "ISNULL", arity: 2..=2, ty: first, run: |_, arguments| Ok(first_known(arguments)) },
-    Function { name: "COALESCE", arity: 2..=64, ty: common, run: |_, arguments| Ok(first_known(arguments)) },
-    Function {
-        name: "NULLIF",
-        arity: 2..=2,
-        ty: first,
-        run: |_, arguments| {
-            let same = super::types::compare(&arguments[0], &arguments[1])?;
-            let equal = same.is_some_and(std::cmp::Ordering::is_eq);
-            Ok(if equal { Value::Null } else { arguments[0].clone() })
-        },
-    },
+    Function { name: "ISNULL", arity: 2..=2, ty: first, run: |_, arguments| first_known(arguments) },
+    Function { name: "COALESCE", arity: 2..=64, ty: common, run: |_, arguments| first_known(arguments) },
     Function { name: "GETUTCDATE", arity: 0..=0, ty: |_| Type::DateTime, run: now },
     Function { name: "GETDATE", arity: 0..=0, ty: |_| Type::DateTime, run: now },
     Function { name: "CURRENT_TIMESTAMP", arity: 0..=0, ty: |_| Type::DateTime, run: now },
@@ -70,8 +59,8 @@ const GENERAL: &[Function] = &[
     Function { name: "SYSDATETIME", arity: 0..=0, ty: |_| Type::DateTime2(7), run: now },
 ];
 
-fn now(environment: &Environment, _: &[Value]) -> Result<Value> {
-    Ok(Value::Time(environment.now))
+fn now(environment: &Environment, _: &[Value]) -> Value {
+    Value::Time(environment.now)
 }
 
 fn first_known(values: &[Value]) -> Value {

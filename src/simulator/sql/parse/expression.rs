@@ -14,7 +14,9 @@ impl Parser {
 
     fn disjunction(&mut self) -> Result<Expr> {
         let mut left = self.conjunction()?;
+        let mut links = 0;
         while self.eat("OR") {
+            link(&mut links)?;
             left = Expr::Or(left.into(), self.conjunction()?.into());
         }
         Ok(left)
@@ -22,7 +24,9 @@ impl Parser {
 
     fn conjunction(&mut self) -> Result<Expr> {
         let mut left = self.negation()?;
+        let mut links = 0;
         while self.eat("AND") {
+            link(&mut links)?;
             left = Expr::And(left.into(), self.negation()?.into());
         }
         Ok(left)
@@ -104,6 +108,7 @@ impl Parser {
     /// An expression that is no condition, unless in parentheses.
     pub(super) fn sum(&mut self) -> Result<Expr> {
         let mut left = self.product()?;
+        let mut links = 0;
         loop {
             let operation = match self.peek() {
                 Token::Sign("+") => Arithmetic::Add,
@@ -114,12 +119,14 @@ impl Parser {
                 _ => return Ok(left),
             };
             self.at += 1;
+            link(&mut links)?;
             left = Expr::Arithmetic(operation, left.into(), self.product()?.into());
         }
     }
 
     fn product(&mut self) -> Result<Expr> {
         let mut left = self.unary()?;
+        let mut links = 0;
         loop {
             let operation = match self.peek() {
                 Token::Sign("*") => Arithmetic::Multiply,
@@ -128,6 +135,7 @@ impl Parser {
                 _ => return Ok(left),
             };
             self.at += 1;
+            link(&mut links)?;
             left = Expr::Arithmetic(operation, left.into(), self.unary()?.into());
         }
     }
@@ -289,6 +297,13 @@ impl Parser {
         self.expect("END")?;
         Ok(Expr::Case { operand, whens, otherwise })
     }
+}
+
+/// A chain of operators is a tree as deep as it is long, which evaluation goes down.
+fn link(links: &mut usize) -> Result<()> {
+    const LONGEST: usize = 500;
+    *links += 1;
+    if *links > LONGEST { Err(super::too_deep()) } else { Ok(()) }
 }
 
 fn negated(not: bool, condition: Expr) -> Expr {

@@ -197,8 +197,7 @@ impl Parser {
     /// Runs a nested rule, unless nesting has gone too deep.
     fn nested<T>(&mut self, rule: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if self.depth == DEEPEST {
-            let message = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.";
-            return Err(SqlError::new(191, message).class(15));
+            return Err(too_deep());
         }
         self.depth += 1;
         let parsed = rule(self);
@@ -298,6 +297,11 @@ impl Parser {
         self.expect_sign(")")?;
         Ok(Some(length))
     }
+}
+
+fn too_deep() -> SqlError {
+    let message = "Some part of your SQL statement is nested too deeply. Rewrite the query or break it up into smaller queries.";
+    SqlError::new(191, message).class(15)
 }
 
 fn is_word(token: &Token, keyword: &str) -> bool {

@@ -1,0 +1,195 @@
+//! The adapter against the simulated SQL Server, over real TDS and TLS in this process.
+
+use std::io;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use tokio::io::DuplexStream;
+
+use super::{Dialer, Failure, InProcessSql, Reached, Server};
+use crate::model::catalog::{DatabaseCatalog, Envelope, ServerName};
+use crate::model::seen::{Cause, Seen};
+use crate::settings::secrecy_text::SecretText;
+use crate::settings::{PasswordFrom, SqlServerSettings};
+use crate::simulator::Simulator;
+use crate::simulator::clock::VirtualClock;
+use crate::simulator::faults::{Effect, Fault, Target};
+use crate::simulator::seed::{SQL_BLIND, SQL_PASSWORD, SQL_READER, buzz_tutor};
+
+const PRODUCTION: &str = "buzz-prod-1.sim.internal";
+
+#[derive(Debug)]
+struct Wire(Simulator);
+
+#[async_trait]
+impl InProcessSql for Wire {
+    async fn dial(&self, host: &str, _port: u16) -> io::Result<DuplexStream> {
+        let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        let (simulator, host) = (self.0.clone(), host.to_owned());
+        tokio::spawn(async move { simulator.sql(&host, theirs).await });
+        Ok(ours)
+    }
+}
+
+fn now() -> Timestamp {
+    "2026-05-04T12:00:00Z".parse().unwrap()
+}
+
+fn simulator() -> Simulator {
+    Simulator::new(buzz_tutor(7, now()), VirtualClock::frozen(now()))
+}
+
+fn settings(user: &str) -> SqlServerSettings {
+    SqlServerSettings {
+        name: ServerName("prod".into()),
+        host: PRODUCTION.into(),
+        port: None,
+        instance: None,
+        databases: None,
+        user: user.into(),
+        password: PasswordFrom::Given(SecretText::new(SQL_PASSWORD.into())),
+        ca_bundle: None,
+    }
+}
+
+fn server(simulator: &Simulator, settings: &SqlServerSettings) -> Server {
+    let ca = simulator.sql_ca_pem().unwrap().to_owned();
+    Server::new(settings, Dialer::InProcess(Arc::new(Wire(simulator.clone()))), Some(ca))
+}
+
+async fn databases(simulator: &Simulator, settings: &SqlServerSettings) -> Vec<DatabaseCatalog> {
+    server(simulator, settings).read_catalog(now()).await.unwrap().databases
+}
+
+#[tokio::test]
+async fn everything_that_the_server_holds_is_read() {
+    let simulator = simulator();
+    let read = databases(&simulator, &settings(SQL_READER)).await;
+    let world = simulator.world();
+    let truth = &world.sql.iter().find(|server| server.name == PRODUCTION).unwrap().databases;
+    let readable = truth.iter().filter(|d| d.state_desc == "ONLINE" && d.accessible && d.database_id > 4);
+    let mut compared = 0;
+    for database in readable {
+        let found = read.iter().find(|d| d.name.raw() == database.name).unwrap();
+        let Seen::Known(objects) = &found.objects else { panic!("{}: {:?}", database.name, found.objects) };
+        assert_eq!(objects.master_keys.len(), database.master_keys.len());
+        assert_eq!(objects.column_keys.len(), database.column_keys.len());
+        assert_eq!(objects.values.len(), database.values.len());
+        assert_eq!(objects.columns.len(), database.columns.len());
+        for key in &database.master_keys {
+            let found = objects.master_keys.iter().find(|k| k.id == key.column_master_key_id).unwrap();
+            assert_eq!((found.name.raw(), found.key_path.raw()), (&*key.name, &*key.key_path));
+            // `datetime` keeps 300ths of a second.
+            assert!(found.created.duration_since(key.create_date).as_millis().abs() < 4);
+        }
+        let common = |v: &&crate::model::catalog::KeyValue| matches!(v.envelope, Envelope::Common { .. });
+        compared += objects.values.iter().filter(common).count();
+    }
+    assert!(compared > 0, "the seed holds values in the common envelope");
+}
+
+#[tokio::test]
+async fn a_missing_permission_is_said_and_never_shown_as_none() {
+    let simulator = simulator();
+    for database in databases(&simulator, &settings(SQL_BLIND)).await {
+        let why = database.objects.not_visible().unwrap_or_else(|| panic!("{} shows keys", database.name));
+        if why.cause == Cause::Denied && !why.reason.contains("no access") {
+            assert!(why.reason.contains("grant it VIEW ANY COLUMN MASTER KEY DEFINITION"), "{why}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_broken_database_does_not_spoil_the_rest() {
+    let simulator = simulator();
+    let whole = databases(&simulator, &settings(SQL_READER)).await;
+    let readable = |all: &[DatabaseCatalog]| all.iter().filter(|d| d.objects.known().is_some()).count();
+    simulator.faults().add(Fault {
+        on: Target::Statement("sys.column_encryption_key_values".into()),
+        effect: Effect::ConnectionLoss,
+        times: Some(1),
+    });
+    let read = databases(&simulator, &settings(SQL_READER)).await;
+    assert_eq!(read.len(), whole.len());
+    assert_eq!(readable(&read), readable(&whole) - 1);
+}
+
+#[tokio::test]
+async fn settings_choose_databases_and_an_unknown_one_is_told() {
+    let simulator = simulator();
+    let all = databases(&simulator, &settings(SQL_READER)).await;
+    let chosen = all[0].name.raw().to_uppercase();
+    let wanted = Some(vec![chosen.clone(), "no_such_database".into()]);
+    let read = databases(&simulator, &SqlServerSettings { databases: wanted, ..settings(SQL_READER) }).await;
+    let causes: Vec<_> =
+        read.iter().map(|d| (d.name.raw(), d.objects.not_visible().map(|w| w.cause))).collect();
+    assert!(causes.contains(&("no_such_database", Some(Cause::NotFound))), "{causes:?}");
+    assert_eq!(read.len(), 2);
+    assert!(read.iter().any(|d| d.name.raw().eq_ignore_ascii_case(&chosen)));
+}
+
+async fn refused(server: &Server) -> Failure {
+    server.connect(None).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_told_with_its_number_and_never_shown() {
+    let simulator = simulator();
+    let wrong = SqlServerSettings {
+        password: PasswordFrom::Given(SecretText::new("hunter2-wrong".into())),
+        ..settings(SQL_READER)
+    };
+    let failure = refused(&server(&simulator, &wrong)).await;
+    assert_eq!(
+        (failure.cause, failure.number, failure.reached),
+        (Cause::Denied, Some(18456), Reached::NoEffect)
+    );
+    assert!(!format!("{failure} {failure:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn an_untrusted_certificate_says_what_to_set() {
+    let simulator = simulator();
+    let dialer = Dialer::InProcess(Arc::new(Wire(simulator.clone())));
+    // Another simulator's authority: a CA all right, but not this server's.
+    let stranger = self::simulator().sql_ca_pem().unwrap().to_owned();
+    let failure = refused(&Server::new(&settings(SQL_READER), dialer, Some(stranger))).await;
+    assert!(failure.to_string().contains("no trusted TLS"), "{failure}");
+    assert!(failure.next.contains("ca_bundle"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_missing_password_variable_is_named() {
+    let simulator = simulator();
+    let unset = SqlServerSettings {
+        password: PasswordFrom::Variable("PORTCULLIS_TEST_NO_SUCH_VARIABLE".into()),
+        ..settings(SQL_READER)
+    };
+    let failure = refused(&server(&simulator, &unset)).await;
+    assert!(failure.to_string().contains("PORTCULLIS_TEST_NO_SUCH_VARIABLE is not set"), "{failure}");
+}
+
+#[tokio::test]
+async fn after_a_timeout_the_connection_is_given_up_and_the_outcome_is_unknown() {
+    let simulator = simulator();
+    let mut connection = server(&simulator, &settings(SQL_READER)).connect(None).await.unwrap();
+    connection.batch("trying", "SELECT 1").await.unwrap();
+    let mut connection = connection.bounded(std::time::Duration::from_millis(100));
+    simulator.faults().add(Fault { on: Target::Sql(None), effect: Effect::TimeoutAfter, times: None });
+    let failure = connection.batch("trying", "SELECT 1").await.unwrap_err();
+    assert_eq!((failure.cause, failure.reached), (Cause::TimedOut, Reached::Unknown));
+    simulator.faults().clear();
+    assert!(!connection.usable());
+    let failure = connection.batch("trying", "SELECT 1").await.unwrap_err();
+    assert_eq!(failure.reached, Reached::NoEffect);
+}
+
+#[tokio::test]
+async fn a_sql_error_keeps_its_number_and_the_connection() {
+    let simulator = simulator();
+    let mut connection = server(&simulator, &settings(SQL_READER)).connect(None).await.unwrap();
+    let failure = connection.batch("trying", "SELECT * FROM dbo.no_such_table").await.unwrap_err();
+    assert_eq!((failure.number, failure.cause), (Some(208), Cause::NotFound));
+    assert!(connection.usable());
+}
