@@ -8,7 +8,7 @@ use super::state::{Action, Overlay, State, Words};
 use super::theme::Tone;
 use super::widgets::input::TextInput;
 use super::widgets::panel;
-use super::widgets::text::{fit, wrap};
+use super::widgets::text::{fit, wrap_words};
 use super::{Exit, RunbookCard};
 use crate::model::arn::KeyArn;
 use crate::model::pair::{DatabaseRef, Inventory, Row};
@@ -71,14 +71,12 @@ impl StartForm {
                 Ok(ask) => return state.ask(ask),
                 Err(complaint) => self.complaint = Some(complaint),
             },
-            (KeyCode::Enter | KeyCode::Tab, _) => self.field = self.field.next(),
-            (KeyCode::BackTab, _) => self.field = self.field.next().next(),
             (KeyCode::Up | KeyCode::Left, Field::Runbook) => {
-                self.runbook = (self.runbook + count - 1) % count
+                self.runbook = (self.runbook + count - 1) % count;
             }
             (KeyCode::Down | KeyCode::Right, Field::Runbook) => self.runbook = (self.runbook + 1) % count,
-            (KeyCode::Up, _) => self.field = self.field.next().next(),
-            (KeyCode::Down, _) => self.field = self.field.next(),
+            (KeyCode::BackTab | KeyCode::Up, _) => self.field = self.field.next().next(),
+            (KeyCode::Enter | KeyCode::Tab | KeyCode::Down, _) => self.field = self.field.next(),
             (_, Field::Runbook) => {}
             (_, Field::Target) => {
                 self.target.on_key(key);
@@ -249,8 +247,8 @@ pub fn draw_start(state: &State, form: &StartForm, buf: &mut Buffer, screen: Rec
         Some(complaint) => (complaint.clone(), Tone::Bad),
         None => found,
     };
-    let line = ratatui::text::Line::styled(words, theme.tone(tone));
-    for (line, y) in wrap(&[line], usize::from(inner.width), 0).iter().zip(inner.y + 7..inner.bottom()) {
+    let lines = wrap_words(words, theme.tone(tone), usize::from(inner.width));
+    for (line, y) in lines.iter().zip(inner.y + 7..inner.bottom()) {
         buf.set_line(inner.x, y, line, inner.width);
     }
 }
@@ -321,8 +319,8 @@ pub fn draw_quit(state: &State, buf: &mut Buffer, screen: Rect) {
     let inner = panel::overlay(buf, screen, theme, (66, 8), "The run is at work", "y leave now · esc stay");
     let text = "A step of the run is under way. Leaving now does not take back what was sent; the journal \
                 keeps what is known, and the next start names it and offers to go on.";
-    let line = ratatui::text::Line::styled(text, theme.tone(Tone::Text));
-    for (line, y) in wrap(&[line], usize::from(inner.width), 0).iter().zip(inner.y + 1..inner.bottom()) {
+    let lines = wrap_words(text, theme.tone(Tone::Text), usize::from(inner.width));
+    for (line, y) in lines.iter().zip(inner.y + 1..inner.bottom()) {
         buf.set_line(inner.x, y, line, inner.width);
     }
 }

@@ -95,13 +95,12 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
                 Some(input) => Ok(Event::Input(input?)),
                 None => Ok(Event::InputEnded),
             },
-            told = told => match told {
-                Some(told) => Ok(Event::Told(Box::new(told))),
-                None => {
-                    sources.responder = None;
-                    Ok(Event::ResponderGone)
-                }
-            },
+            told = told => Ok(if let Some(told) = told {
+                Event::Told(Box::new(told))
+            } else {
+                sources.responder = None;
+                Event::ResponderGone
+            }),
             Ok(()) = sources.inventory.changed() => {
                 Ok(Event::Inventory(sources.inventory.borrow_and_update().clone()))
             }

@@ -326,7 +326,6 @@ fn on_paste(state: &mut State, text: &str) {
         Some(Overlay::Palette(palette)) => palette.input.insert(text),
         Some(Overlay::Start(form)) => form.insert(text),
         Some(Overlay::Note(form)) => form.input.insert(text),
-        Some(Overlay::Help(_) | Overlay::Quit(_)) => {}
         None if state.filtering => {
             if let Some(picker) = picker(state) {
                 picker.filter.insert(text);
@@ -334,7 +333,7 @@ fn on_paste(state: &mut State, text: &str) {
             refilter(state);
         }
         None if state.screen == Screen::Run => run::on_paste(state, text),
-        None => {}
+        Some(Overlay::Help(_) | Overlay::Quit(_)) | None => {}
     }
 }
 

@@ -15,7 +15,7 @@ use crate::console::theme::Tone;
 use crate::console::widgets::input::TextInput;
 use crate::console::widgets::panel;
 use crate::console::widgets::scroll::Scroll;
-use crate::console::widgets::text::{fit, width, wrap};
+use crate::console::widgets::text::{Paragraph, fit, width, wrap};
 use crate::model::text::visible;
 use crate::respond::view::{Ask, RunView, StepStatus, StepView, Waiting};
 
@@ -79,7 +79,7 @@ pub fn on_view(state: &mut State, view: Box<RunView>) {
     if let Waiting::Confirmation { wrong: Some(wrong), .. } = &view.waiting {
         run.complaint = Some(visible(wrong).into_owned());
     }
-    run.evidence.to_end();
+    run.evidence.go_to_end();
     run.view = Some(view);
     if is_new && state.run.live() {
         state.goto(Screen::Run);
@@ -118,19 +118,37 @@ pub fn on_paste(state: &mut State, text: &str) {
     }
 }
 
-/// What the bottom line says while a line of text has the keys.
+/// What the bottom line says: what this run waits for decides.
 #[must_use]
-pub fn typing_hints(state: &State) -> Vec<(String, &'static str)> {
+pub fn hints(state: &State) -> Vec<(String, &'static str)> {
     let key = |command| state.options.keymap.key(command).map(|key| key.to_string()).unwrap_or_default();
-    let mut hints = vec![
-        ("enter".to_owned(), "answer"),
-        ("esc".to_owned(), "leave the run"),
-        ("↑↓".to_owned(), "scroll"),
-    ];
-    if gate::stands(state) {
-        hints.push((key(Command::SavePlan), "print the plan"));
+    let of = |command, word| (key(command), word);
+    let mut hints = match state.run.waiting() {
+        Some(Waiting::Program(_)) => vec![],
+        Some(Waiting::Proceed { .. }) => vec![of(Command::Open, "go on"), of(Command::Back, "leave the run")],
+        Some(Waiting::Attestation) => vec![of(Command::Open, "done"), of(Command::Back, "leave the run")],
+        Some(Waiting::Choice { .. }) => vec![("↑↓".to_owned(), "choose"), of(Command::Open, "answer")],
+        Some(Waiting::Confirmation { .. }) => vec![
+            of(Command::Open, "when it is typed"),
+            of(Command::Back, "leave"),
+            ("↑↓".to_owned(), "read on"),
+            of(Command::SavePlan, "print the plan"),
+        ],
+        Some(Waiting::Failed { .. }) => {
+            vec![of(Command::Open, "try again"), of(Command::Back, "leave the run")]
+        }
+        Some(Waiting::Finished { .. }) => vec![of(Command::Open, "the runbooks")],
+        Some(Waiting::Left) | None => {
+            vec![of(Command::Resume, "go on with it"), of(Command::Back, "the runbooks")]
+        }
+    };
+    if state.run.view.as_ref().is_some_and(|view| view.undo.is_some()) && !typing(state) {
+        hints.push(of(Command::Undo, "undo"));
     }
-    hints.push(("tab".to_owned(), "other screens"));
+    if !typing(state) {
+        hints.extend([of(Command::Note, "note"), of(Command::Copy, "copy"), of(Command::Help, "help")]);
+    }
+    hints.push(of(Command::NextScreen, "other screens"));
     hints
 }
 
@@ -319,17 +337,18 @@ fn panes(state: &mut State, view: &RunView, buf: &mut Buffer, area: Rect) {
     state.run.evidence.draw(buf, evidence, &state.theme, &lines);
 }
 
-fn evidence_lines(state: &State, view: &RunView) -> Vec<Line<'static>> {
+fn evidence_lines(state: &State, view: &RunView) -> Vec<Paragraph> {
     if view.evidence.is_empty() {
-        return vec![Line::styled("nothing gathered yet", state.theme.tone(Tone::Dim))];
+        return vec![Line::styled("nothing gathered yet", state.theme.tone(Tone::Dim)).into()];
     }
     let told = |fact: &crate::respond::view::Evidence| {
         let (glyph, tone) = if fact.good { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
-        Line::from(vec![
+        let line = Line::from(vec![
             Span::styled(format!("{glyph} "), state.theme.tone(tone)),
             Span::styled(fact.at.strftime("%H:%M:%S ").to_string(), state.theme.tone(Tone::Dim)),
             Span::styled(visible(&fact.text).into_owned(), state.theme.tone(Tone::Text)),
-        ])
+        ]);
+        Paragraph::hanging(line, 2)
     };
     view.evidence.iter().map(told).collect()
 }
@@ -347,7 +366,7 @@ fn step_look(status: StepStatus) -> (&'static str, Tone) {
 
 fn draw_steps(state: &State, view: &RunView, buf: &mut Buffer, area: Rect) {
     let lines: Vec<Vec<Line<'static>>> =
-        view.steps.iter().map(|step| wrap(&[step_line(state, step)], usize::from(area.width), 2)).collect();
+        view.steps.iter().map(|step| wrap(&[step_line(state, step)], usize::from(area.width))).collect();
     let until_current: usize = lines.iter().take(view.current + 1).map(Vec::len).sum();
     let skip = until_current.saturating_sub(usize::from(area.height));
     for (line, y) in lines.iter().flatten().skip(skip).zip(area.top()..area.bottom()) {
@@ -355,7 +374,7 @@ fn draw_steps(state: &State, view: &RunView, buf: &mut Buffer, area: Rect) {
     }
 }
 
-fn step_line(state: &State, step: &StepView) -> Line<'static> {
+fn step_line(state: &State, step: &StepView) -> Paragraph {
     let (glyph, tone) = step_look(step.status);
     let title = match step.status {
         StepStatus::Now => Tone::Strong,
@@ -370,13 +389,13 @@ fn step_line(state: &State, step: &StepView) -> Line<'static> {
     if let Some(at) = step.finished {
         spans.push(Span::styled(at.strftime(" %H:%M:%S").to_string(), state.theme.tone(Tone::Dim)));
     }
-    Line::from(spans)
+    Paragraph::hanging(Line::from(spans), 2)
 }
 
 /// What is waited for, in words.
 fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>> {
     let theme = &state.theme;
-    let say = |text: String, tone: Tone| Line::styled(text, theme.tone(tone));
+    let say = |text: String, tone: Tone| Paragraph::hanging(Line::styled(text, theme.tone(tone)), 2);
     let undo = view.undo.map(|operation| format!("u takes it back ({operation})"));
     let lines = match &view.waiting {
         Waiting::Program(work) => vec![say(format!("… {}", visible(work)), Tone::Accent)],
@@ -407,7 +426,7 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
         }
         Waiting::Left => vec![say("left: nothing more happens. c goes on with it".to_owned(), Tone::Notice)],
     };
-    wrap(&lines, room, 2)
+    wrap(&lines, room)
 }
 
 fn draw_prompt(state: &State, view: &RunView, lines: &[Line<'static>], buf: &mut Buffer, area: Rect) {

@@ -12,6 +12,7 @@ use crate::console::theme::Tone;
 use crate::console::widgets::panel;
 use crate::console::widgets::scroll::Scroll;
 use crate::console::widgets::table::{Cell, Column, ListState, Table, instead_of_rows};
+use crate::console::widgets::text::Paragraph;
 use crate::model::text::visible;
 
 /// What the Runbooks screen remembers.
@@ -92,7 +93,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
             visible(&card.title).into_owned(),
             state.theme.tone(Tone::Heading).add_modifier(ratatui::style::Modifier::UNDERLINED),
         );
-        sheet.splice(0..0, [title, ratatui::text::Line::default()]);
+        sheet.splice(0..0, [title.into(), Paragraph::default()]);
         state.runbooks.paper.draw(buf, place, &state.theme, &sheet);
     }
     state.runbooks.list = list;

@@ -132,47 +132,10 @@ fn linked(mut pair: Pair, path: &str, link: KeyLink) -> Row {
     Row::Pair(pair)
 }
 
-pub fn inventory() -> Inventory {
-    let mut disabled = key(2, "buzz-tutor/payments", 12);
-    disabled.state = KeyState::Disabled;
-    let mut pending = key(3, "buzz-tutor/legacy", 380);
-    pending.state = KeyState::PendingDeletion;
-    pending.deletion_date = Some(now() + days(6) + SignedDuration::from_hours(3));
-    let overdue = KmsKey {
-        rotation: Seen::Known(RotationStatus {
-            automatic: false,
-            period_days: None,
-            next: None,
-            on_demand_since: None,
-        }),
-        ..key(4, "buzz-tutor/reports", 140)
-    };
-    let imported = KmsKey {
-        origin: Origin::External,
-        valid_to: Some(now() + days(9)),
-        rotation: Seen::NotVisible(NotVisible::new(Cause::Unsupported, "KMS does not say for imported keys")),
-        ..key(5, "buzz-tutor/imported", 60)
-    };
-    let denied = || NotVisible::new(Cause::Denied, "kms:ListGrants was denied (AccessDeniedException)");
-    let half_seen = KmsKey {
-        grants: Seen::NotVisible(denied()),
-        rotations: Seen::NotVisible(denied()),
-        last_use: Seen::Loading,
-        ..key(6, "buzz-tutor/half-seen", 10)
-    };
-    let mut multi = key(7, "buzz-tutor/global", 30);
-    multi.multi_region = Some(MultiRegion {
-        primary: arn(7),
-        replicas: vec![
-            "arn:aws:kms:us-east-1:111122223333:key/00000007-12ab-34cd-56ef-1234567890ab".parse().unwrap(),
-        ],
-    });
-    let hostile = key(8, "evil\u{202e}sal/\u{1b}[31mred", 20);
-    let keys =
-        [key(1, "buzz-tutor/user-data", 41), disabled, pending, overdue, imported, half_seen, multi, hostile];
+fn rows() -> Vec<Row> {
     let mut rotating = pair("CEK_Rotating", "buzz_prod", 7);
     rotating.rotating = true;
-    let rows = vec![
+    vec![
         Row::Pair(pair("CEK_User_12345", "buzz_prod", 1)),
         Row::Pair(pair("CEK_User_12346", "buzz_prod", 1)),
         Row::Pair(pair("CEK_Archive", "buzz_arch", 1)),
@@ -212,7 +175,48 @@ pub fn inventory() -> Inventory {
                 "VIEW ANY COLUMN MASTER KEY DEFINITION is missing on buzz_hr",
             ),
         },
-    ];
+    ]
+}
+
+pub fn inventory() -> Inventory {
+    let mut disabled = key(2, "buzz-tutor/payments", 12);
+    disabled.state = KeyState::Disabled;
+    let mut pending = key(3, "buzz-tutor/legacy", 380);
+    pending.state = KeyState::PendingDeletion;
+    pending.deletion_date = Some(now() + days(6) + SignedDuration::from_hours(3));
+    let overdue = KmsKey {
+        rotation: Seen::Known(RotationStatus {
+            automatic: false,
+            period_days: None,
+            next: None,
+            on_demand_since: None,
+        }),
+        ..key(4, "buzz-tutor/reports", 140)
+    };
+    let imported = KmsKey {
+        origin: Origin::External,
+        valid_to: Some(now() + days(9)),
+        rotation: Seen::NotVisible(NotVisible::new(Cause::Unsupported, "KMS does not say for imported keys")),
+        ..key(5, "buzz-tutor/imported", 60)
+    };
+    let denied = || NotVisible::new(Cause::Denied, "kms:ListGrants was denied (AccessDeniedException)");
+    let half_seen = KmsKey {
+        grants: Seen::NotVisible(denied()),
+        rotations: Seen::NotVisible(denied()),
+        last_use: Seen::Loading,
+        ..key(6, "buzz-tutor/half-seen", 10)
+    };
+    let mut multi = key(7, "buzz-tutor/global", 30);
+    multi.multi_region = Some(MultiRegion {
+        primary: arn(7),
+        replicas: vec![
+            "arn:aws:kms:us-east-1:111122223333:key/00000007-12ab-34cd-56ef-1234567890ab".parse().unwrap(),
+        ],
+    });
+    let hostile = key(8, "evil\u{202e}sal/\u{1b}[31mred", 20);
+    let keys =
+        [key(1, "buzz-tutor/user-data", 41), disabled, pending, overdue, imported, half_seen, multi, hostile];
+    let rows = rows();
     let health = |ago: i64| SourceHealth {
         last_success: Some(now() - SignedDuration::from_secs(ago)),
         ..SourceHealth::default()
@@ -269,7 +273,7 @@ fn event(
             name: who.into(),
             role: Some("emergency-key-admin".into()),
             account: Some("111122223333".into()),
-            mfa: Some(number % 2 == 0),
+            mfa: Some(number.is_multiple_of(2)),
             kind: "AssumedRole".into(),
         },
         keys: vec![arn(1 + number % 4)],

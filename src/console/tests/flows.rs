@@ -294,3 +294,29 @@ async fn a_resize_is_drawn() {
     bench.settle().await;
     assert!(bench.screen().contains("SQL SERVER"), "the detail stands beside the list");
 }
+
+#[tokio::test(start_paused = true)]
+async fn new_events_come_in_at_the_top_while_an_older_one_is_read() {
+    let bench = Bench::watch((160, 45)).await;
+    bench.keys("2<down><down><enter>").await;
+    let mut trail = fixture::trail();
+    let mut newest = (**trail.events.get(0).unwrap()).clone();
+    (newest.id, newest.name, newest.at) = ("event-new".into(), "CreateGrant".into(), fixture::now());
+    trail.events.insert(newest);
+    bench.trail.send(Arc::new(trail)).unwrap();
+    bench.settle().await;
+    assert!(bench.screen().contains("CreateGrant"));
+    assert!(bench.screen().contains("mallory (via"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn among_very_many_pairs_each_is_found() {
+    let bench = Bench::watch((200, 50)).await;
+    bench.inventory.send(Arc::new(fixture::many_pairs(20_000))).unwrap();
+    bench.settle().await;
+    assert!(bench.screen().contains("20000 pairs"));
+    bench.keys("/cek_012345<enter>").await;
+    assert!(bench.screen().contains("1 of 20000") && bench.screen().contains("CEK_012345"));
+    bench.keys("<esc>G").await;
+    assert!(bench.screen().contains("CEK_019998") || bench.screen().contains("CEK_019999"));
+}

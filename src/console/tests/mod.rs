@@ -60,7 +60,7 @@ impl Bench {
         let responder = (options.mode != Mode::Watch).then_some(Responder { ask, told });
         let told = responder.is_some().then_some(tell);
         let (copied, refreshed) = (Arc::<Mutex<VecDeque<String>>>::default(), Arc::<AtomicUsize>::default());
-        let (copies, refreshes) = (Arc::clone(&copied), Arc::clone(&refreshed));
+        let (clipboard, refreshing) = (Arc::clone(&copied), Arc::clone(&refreshed));
         let begun = tokio::time::Instant::now();
         let sources = Sources {
             inventory: inventory_seen,
@@ -69,10 +69,10 @@ impl Bench {
             // The paused clock of tokio, told as a time of day.
             clock: Clock::from_fn(move || fixture::now() + begun.elapsed()),
             refresh: Box::new(move || {
-                refreshes.fetch_add(1, Ordering::Relaxed);
+                refreshing.fetch_add(1, Ordering::Relaxed);
             }),
             clipboard: Box::new(move |text| {
-                copies.lock().unwrap().push_back(text.to_owned());
+                clipboard.lock().unwrap().push_back(text.to_owned());
                 Ok(())
             }),
         };
