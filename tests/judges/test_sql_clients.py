@@ -27,7 +27,7 @@ def where(account):
         "port": int(env["PORTCULLIS_SIM_SQL_PORT"]),
         "user": env["PORTCULLIS_SIM_SQL_USER"],
         "password": env["PORTCULLIS_SIM_SQL_PASSWORD"],
-        "ca": env["PORTCULLIS_SIM_SQL_CA"],
+        "ca": env["PORTCULLIS_SIM_SQL_CA_FILE"],
     }
 
 
