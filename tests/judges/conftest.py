@@ -125,9 +125,9 @@ def _exports(text: str):
             yield match[1], "".join(shlex.split(match[2]))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def account(tmp_path_factory):
-    """The seeded account, events delivered at once. Tests that change it make keys of their own."""
+    """The seeded account, events delivered at once, for one file of tests, which make the keys they change."""
     served = Served(tmp_path_factory.mktemp("account"), "--no-quotas", "--trail-delay", "0")
     yield served
     served.stop()
