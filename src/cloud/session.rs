@@ -56,6 +56,15 @@ pub struct Identity {
     pub user_id: String,
 }
 
+impl Identity {
+    /// The ARN without what every ARN of the account has in common, e.g. `user/oncall-a`; fit for a screen.
+    #[must_use]
+    pub fn short(&self) -> String {
+        let resource = self.arn.splitn(6, ':').nth(5).unwrap_or(&self.arn);
+        crate::model::text::visible(resource).into_owned()
+    }
+}
+
 impl CloudSession {
     /// Prepares an environment's access to AWS. Credentials are looked up by the first call, not here.
     ///

@@ -7,6 +7,8 @@ mod proved;
 mod record;
 mod stages;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod unfinished;
 mod verify;
 mod warrant;

@@ -65,10 +65,11 @@ pub enum Refusal {
 
 impl Outcome {
     /// The process's exit code: 0 done and verified, 1 failed and nothing changed, 3 refused,
-    /// 4 changed but not verified or outcome unknown.
+    /// 4 changed but not verified or outcome unknown. A change that the journal does not wholly hold is not 0.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self.verdict {
+            Verdict::Verified if self.journal_trouble.is_some() => 4,
             Verdict::Verified => 0,
             Verdict::Failed { .. } | Verdict::Refused(Refusal::NoJournal { .. }) => 1,
             Verdict::Refused(_) => 3,

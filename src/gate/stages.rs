@@ -186,4 +186,4 @@ impl Approved {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;

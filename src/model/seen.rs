@@ -91,6 +91,15 @@ impl<T> Seen<T> {
         }
     }
 
+    /// Another fact made of this one, where it is known.
+    pub fn map<U>(self, make: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Self::Loading => Seen::Loading,
+            Self::Known(fact) => Seen::Known(make(fact)),
+            Self::NotVisible(why) => Seen::NotVisible(why),
+        }
+    }
+
     /// The fact's text, or the words that stand for its absence.
     pub fn told(&self, tell: impl FnOnce(&T) -> String) -> String {
         match self {

@@ -171,6 +171,18 @@ impl Runbook {
             _ => None,
         })
     }
+
+    /// The whole text for reading, Markdown, its placeholders as the document has them.
+    #[must_use]
+    pub fn paper(&self) -> String {
+        self.steps.iter().fold(self.intro.source(), |mut paper, step| {
+            paper.push_str("\n## ");
+            paper.push_str(&step.title);
+            paper.push_str("\n\n");
+            paper.push_str(&step.text.source());
+            paper
+        })
+    }
 }
 
 impl StepKind {

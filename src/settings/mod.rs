@@ -1,5 +1,7 @@
 //! Settings: files, environment variables and flags, later ones winning, validated into one [`Settings`].
 
+mod load;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -7,6 +9,21 @@ use jiff::SignedDuration;
 
 use crate::model::age::AgePolicy;
 use crate::model::catalog::ServerName;
+
+pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
+
+/// The commented settings file that `portcullis init` writes.
+pub const TEMPLATE: &str = include_str!("../../assets/settings.toml");
+
+/// What environment variables and flags say; they win over the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Another settings file.
+    pub file: Option<PathBuf>,
+    pub environment: Option<String>,
+    pub theme: Option<String>,
+    pub state_dir: Option<PathBuf>,
+}
 
 /// Everything that a person can set.
 #[derive(Clone, Debug, PartialEq)]

@@ -164,9 +164,10 @@ impl Served {
 
 /// The `export …` lines that point the AWS CLI, boto3 and portcullis at the simulator.
 ///
-/// `ca_file` is where the SQL servers' certificate authority is kept, if anywhere.
+/// `ca_file` is where the SQL servers' certificate authority is kept, if anywhere; `more` are further
+/// variables that the caller adds.
 #[must_use]
-pub fn env_lines(served: &Served, ca_file: Option<&Path>) -> String {
+pub fn env_lines(served: &Served, ca_file: Option<&Path>, more: &[(&str, String)]) -> String {
     let mut lines = String::from(
         "# Points AWS clients and portcullis at a simulated account. Nothing real is behind it.\n",
     );
@@ -194,6 +195,9 @@ pub fn env_lines(served: &Served, ca_file: Option<&Path>) -> String {
     if let Some(file) = ca_file {
         export("PORTCULLIS_SIM_SQL_CA_FILE", &file.to_string_lossy());
     }
+    for (name, value) in more {
+        export(name, value);
+    }
     lines
 }
 
@@ -203,11 +207,11 @@ pub fn env_lines(served: &Served, ca_file: Option<&Path>) -> String {
 /// # Errors
 ///
 /// Whatever the file system says.
-pub async fn write_env_file(served: &Served, file: &Path) -> io::Result<()> {
+pub async fn write_env_file(served: &Served, file: &Path, more: &[(&str, String)]) -> io::Result<()> {
     let file = std::path::absolute(file)?;
     let ca_file = with_suffix(&file, ".ca.pem");
     write_whole(&ca_file, &served.ca_pem).await?;
-    write_whole(&file, &env_lines(served, Some(&ca_file))).await
+    write_whole(&file, &env_lines(served, Some(&ca_file), more)).await
 }
 
 async fn write_whole(file: &Path, text: &str) -> io::Result<()> {

@@ -109,6 +109,8 @@ impl Traffic {
             world.trail.push(entry);
             return;
         }
+        let request_id = uuid::Builder::from_random_bytes(self.rng.random()).into_uuid();
+        entry.request_id = Some(request_id);
         let event_id = if key.account == ACCOUNT {
             world.trail.push(entry)
         } else {
@@ -119,7 +121,7 @@ impl Traffic {
                 operation: "Decrypt".to_owned(),
                 at,
                 event_id: Some(event_id.to_string()),
-                request_id: self.draw_request_id(),
+                request_id: request_id.to_string(),
             });
         }
     }
@@ -168,10 +170,6 @@ impl Traffic {
             resources: Arc::new([kms_key(&arn)]),
             ..entry
         });
-    }
-
-    fn draw_request_id(&mut self) -> String {
-        uuid::Builder::from_random_bytes(self.rng.random()).into_uuid().to_string()
     }
 }
 
@@ -270,8 +268,8 @@ mod tests {
             .max_by_key(|key| key.last_usage.as_ref().map(|usage| usage.at));
         let usage = key.unwrap().last_usage.as_ref().unwrap();
         assert!(usage.at >= start());
-        let known = world.trail.records().any(|record| Some(record.event_id.to_string()) == usage.event_id);
-        assert!(known);
+        let known = world.trail.records().find(|record| Some(record.event_id.to_string()) == usage.event_id);
+        assert_eq!(known.unwrap().request_id.to_string(), usage.request_id);
     }
 
     #[test]

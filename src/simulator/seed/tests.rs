@@ -252,3 +252,17 @@ fn the_people_of_the_requirement_are_there() {
     assert!(credentials(&world, "nobody").is_none());
     assert!(world.sns.topics().any(|arn| arn.ends_with(ALERT_TOPIC)));
 }
+
+#[test]
+fn at_any_hour_nothing_lies_in_the_future_and_nothing_is_left_to_settle() {
+    for now in
+        ["2026-05-04T00:00:00Z", "2026-03-01T03:00:01Z", "2026-12-31T23:59:59Z", "2028-02-29T12:00:00Z"]
+    {
+        let now: Timestamp = now.parse().unwrap();
+        let mut world = buzz_tutor(7, now);
+        assert!(world.trail.records().all(|record| record.entry.at <= now), "{now}");
+        assert!(world.kms.keys().all(|key| key.last_usage.as_ref().is_none_or(|usage| usage.at <= now)));
+        let World { kms, rng, .. } = &mut world;
+        assert_eq!(kms.settle(now, rng), []);
+    }
+}

@@ -117,8 +117,8 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     let sim = simulator();
     let options = ServeOptions::free_ports(&sim);
     let served = serve(sim.clone(), options).await.unwrap();
-    write_env_file(&served, &file).await.unwrap();
-    write_env_file(&served, &file).await.unwrap();
+    write_env_file(&served, &file, &[("MORE", "it's".to_owned())]).await.unwrap();
+    write_env_file(&served, &file, &[("MORE", "it's".to_owned())]).await.unwrap();
     let mut names: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
@@ -129,6 +129,7 @@ async fn the_environment_file_is_whole_private_and_sufficient() {
     let shell = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
     let environment = String::from_utf8(shell.stdout).unwrap();
     let value = |name: &str| environment.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+    assert_eq!(value("MORE"), Some("it's"));
     assert_eq!(value("AWS_ENDPOINT_URL"), Some(format!("http://{}", served.http()).as_str()));
     let user = seed::credentials(&sim.world(), "platform").unwrap();
     assert_eq!(value("AWS_ACCESS_KEY_ID"), Some(user.access_key_id.as_str()));

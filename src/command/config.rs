@@ -1,0 +1,27 @@
+//! `config check`: says whether the settings can be used.
+
+use std::io::Write;
+use std::path::Path;
+
+use super::CommandError;
+use crate::settings::Settings;
+
+/// Tells what the settings hold. That they could be read at all has been checked by whoever read them.
+///
+/// # Errors
+/// When writing fails.
+pub fn tell(file: &Path, settings: &Settings, out: &mut impl Write) -> Result<(), CommandError> {
+    writeln!(out, "{}: no mistakes", file.display())?;
+    for environment in settings.environments.values() {
+        writeln!(
+            out,
+            "  {}{}: account {}, {}, {} SQL server(s)",
+            environment.name,
+            if environment.production { " (production)" } else { "" },
+            environment.account.as_deref().unwrap_or("any"),
+            environment.regions.join(" "),
+            environment.sql.len(),
+        )?;
+    }
+    Ok(())
+}

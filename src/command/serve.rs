@@ -1,0 +1,139 @@
+//! `simulator serve`: the simulated account on loopback ports, for programs that are not this one.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::CommandError;
+use crate::simulator::clock::VirtualClock;
+use crate::simulator::serve::{ServeOptions, Served, serve, write_env_file};
+use crate::simulator::{Simulator, seed};
+
+/// How to serve.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    pub seed: u64,
+    pub bind: Ipv4Addr,
+    /// 0 takes a free one.
+    pub port: u16,
+    /// The first SQL server's; the next ones follow it. 0 takes free ones.
+    pub sql_port: u16,
+    pub env_file: Option<PathBuf>,
+    pub quotas: bool,
+    /// CloudTrail's delivery delay in seconds, at least and at most; None leaves it as AWS has it.
+    pub trail_delay: Option<(i64, i64)>,
+}
+
+/// Serves until `interrupted` is ready. Its clock is the machine's: other clients sign with that.
+///
+/// # Errors
+/// When a port cannot be had or is not on loopback, or the environment file cannot be written.
+pub async fn run(
+    serving: &Serving,
+    interrupted: impl Future<Output = ()>,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
+    let now = Timestamp::now();
+    let simulator = Simulator::new(seed::buzz_tutor(serving.seed, now), VirtualClock::running(now, 1.0));
+    simulator.set_quotas(serving.quotas);
+    if let Some((least, most)) = serving.trail_delay {
+        let seconds = jiff::SignedDuration::from_secs;
+        simulator.world().trail.set_delay(seconds(least), seconds(most));
+    }
+    let options = options(&simulator, serving)?;
+    let served = serve(simulator, options).await.map_err(|error| CommandError::usage(error.to_string()))?;
+    if let Some(file) = &serving.env_file {
+        point_portcullis(&served, file).await?;
+    }
+    writeln!(out, "ready: AWS on http://{}", served.http())?;
+    for (name, address) in served.sql() {
+        writeln!(out, "       SQL Server {name} on {address}")?;
+    }
+    if let Some(file) = &serving.env_file {
+        writeln!(out, "       source {} to point clients at it; ctrl-c ends it", file.display())?;
+    }
+    out.flush()?;
+    interrupted.await;
+    served.stop().await;
+    writeln!(out, "stopped")?;
+    Ok(())
+}
+
+fn options(simulator: &Simulator, serving: &Serving) -> Result<ServeOptions, CommandError> {
+    let mut options = ServeOptions::free_ports(simulator);
+    options.http = SocketAddr::from((serving.bind, serving.port));
+    options.traffic = Some(serving.seed);
+    let mut port = serving.sql_port;
+    for (_, address) in &mut options.sql {
+        *address = SocketAddr::from((serving.bind, port));
+        if port != 0 {
+            port = port.checked_add(1).ok_or_else(|| {
+                CommandError::usage(
+                    "--sql-port leaves no ports for the second SQL server: choose a lower one",
+                )
+            })?;
+        }
+    }
+    Ok(options)
+}
+
+/// Writes the environment file, beside it a settings file for portcullis, and the lines that name it.
+/// The environment file is there last: whoever waits for it finds everything ready.
+async fn point_portcullis(served: &Served, file: &Path) -> Result<(), CommandError> {
+    let cannot = |error: std::io::Error| {
+        CommandError::failed(format!("{} cannot be written: {error}", file.display()))
+    };
+    let file = std::path::absolute(file).map_err(cannot)?;
+    let mut name = file.clone().into_os_string();
+    name.push(".toml");
+    let settings = PathBuf::from(name);
+    std::fs::write(&settings, settings_toml(served, &file)).map_err(cannot)?;
+    let extra = [
+        ("PORTCULLIS_CONFIG", settings.to_string_lossy().into_owned()),
+        ("PORTCULLIS_ENVIRONMENT", ENVIRONMENT.to_owned()),
+    ];
+    write_env_file(served, &file, &extra).await.map_err(cannot)
+}
+
+/// What the settings call the served account.
+const ENVIRONMENT: &str = "served";
+
+fn settings_toml(served: &Served, env_file: &Path) -> String {
+    let text = |value: &str| toml::Value::from(value).to_string();
+    let mut toml = format!(
+        "# Points portcullis at a simulated account. Nothing real is behind it.\n\
+         default_environment = \"{ENVIRONMENT}\"\n\n\
+         [environments.{ENVIRONMENT}]\n\
+         account = \"{}\"\n\
+         regions = [\"{}\", \"{}\"]\n\
+         endpoint = \"http://{}\"\n\
+         alert_topic = \"arn:aws:sns:{}:{}:{}\"\n",
+        seed::ACCOUNT,
+        seed::HOME,
+        seed::REPLICA,
+        served.http(),
+        seed::HOME,
+        seed::ACCOUNT,
+        seed::ALERT_TOPIC,
+    );
+    // Writing to a String cannot fail.
+    if let Some((server, _)) = served.sql().first() {
+        let _ = write!(toml, "audit = {{ server = {}, database = \"buzz_prod\" }}\n", text(server));
+    }
+    for (name, address) in served.sql() {
+        let _ = write!(
+            toml,
+            "\n[[environments.{ENVIRONMENT}.sql]]\nname = {}\nhost = \"{}\"\nport = {}\nuser = \"{}\"\n\
+             password_env = \"PORTCULLIS_SIM_SQL_PASSWORD\"\nca_bundle = {}\n",
+            text(name),
+            address.ip(),
+            address.port(),
+            seed::SQL_READER,
+            text(&format!("{}.ca.pem", env_file.display())),
+        );
+    }
+    toml
+}

@@ -1,0 +1,192 @@
+//! The loop: takes events from one ordered road, lets `update` decide, performs what it asks for, draws.
+
+use std::io;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use jiff::Timestamp;
+use ratatui::Terminal;
+use ratatui::backend::Backend;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::Event as Input;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Instant;
+
+use super::state::{Action, Event, State, Words, update};
+use super::{Exit, Options, Sources, draw, svg};
+
+/// Why the console stopped against its will.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    #[error("the terminal could not be drawn on: {0}; is it still there?")]
+    Draw(String),
+    #[error("the terminal's input could not be read: {0}; is it still there?")]
+    Input(#[from] io::Error),
+}
+
+/// As many events as are taken before a draw is due, so that a flood cannot keep the screen from changing.
+const AT_ONCE: usize = 512;
+
+/// Runs the console until its operator leaves, `shutdown` comes true, or the input ends.
+///
+/// # Errors
+/// The terminal cannot be drawn on or read from.
+pub async fn run<B: Backend>(
+    terminal: &mut Terminal<B>,
+    input: impl Stream<Item = io::Result<Input>>,
+    shutdown: impl Future<Output = ()>,
+    mut sources: Sources,
+    options: Options,
+) -> Result<Exit, ConsoleError> {
+    let size = terminal.size().map_err(drawing)?;
+    let inventory = sources.inventory.borrow_and_update().clone();
+    let trail = sources.trail.borrow_and_update().clone();
+    let can_act = sources.responder.is_some();
+    let mut state = State::new(options, can_act, trail, sources.clock.now(), (size.width, size.height));
+    update(&mut state, Event::Inventory(inventory));
+    let mut road =
+        Road { input: Box::pin(input), shutdown: Box::pin(shutdown), tick: next_tick(sources.clock.now()) };
+
+    loop {
+        if state.take_dirty() {
+            terminal.draw(|frame| draw::draw(&mut state, frame)).map_err(drawing)?;
+        }
+        let mut event = road.next(&mut sources).await?;
+        for _ in 0..AT_ONCE {
+            for action in update(&mut state, event) {
+                if let Some(exit) = perform(action, &mut state, terminal, &mut sources)? {
+                    return Ok(exit);
+                }
+            }
+            match road.next(&mut sources).now_or_never() {
+                Some(more) => event = more?,
+                None => break,
+            }
+        }
+    }
+}
+
+fn drawing(error: impl std::fmt::Display) -> ConsoleError {
+    ConsoleError::Draw(error.to_string())
+}
+
+/// Where events come from, most urgent first.
+struct Road<I, S> {
+    input: Pin<Box<I>>,
+    shutdown: Pin<Box<S>>,
+    tick: Instant,
+}
+
+impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
+    /// The next event. Nothing is lost where this is dropped before it is ready.
+    async fn next(&mut self, sources: &mut Sources) -> io::Result<Event> {
+        let told = async {
+            match &mut sources.responder {
+                Some(responder) => responder.told.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = &mut self.shutdown => Ok(Event::Shutdown),
+            input = self.input.next() => match input {
+                Some(input) => Ok(Event::Input(input?)),
+                None => Ok(Event::InputEnded),
+            },
+            told = told => Ok(if let Some(told) = told {
+                Event::Told(Box::new(told))
+            } else {
+                sources.responder = None;
+                Event::ResponderGone
+            }),
+            Ok(()) = sources.inventory.changed() => {
+                Ok(Event::Inventory(sources.inventory.borrow_and_update().clone()))
+            }
+            Ok(()) = sources.trail.changed() => {
+                Ok(Event::Trail(sources.trail.borrow_and_update().clone()))
+            }
+            () = tokio::time::sleep_until(self.tick) => {
+                let now = sources.clock.now();
+                self.tick = next_tick(now);
+                Ok(Event::Tick(now))
+            }
+        }
+    }
+}
+
+/// The next full second of the console's clock.
+fn next_tick(now: Timestamp) -> Instant {
+    let into_second = now.subsec_nanosecond().rem_euclid(1_000_000_000);
+    Instant::now() + Duration::from_nanos(1_000_000_000 - u64::from(into_second.unsigned_abs()))
+}
+
+fn perform<B: Backend>(
+    action: Action,
+    state: &mut State,
+    terminal: &mut Terminal<B>,
+    sources: &mut Sources,
+) -> Result<Option<Exit>, ConsoleError> {
+    match action {
+        Action::Exit(exit) => return Ok(Some(exit)),
+        Action::Refresh => (sources.refresh)(),
+        Action::Ask(ask) => {
+            let Some(responder) = &sources.responder else {
+                state.say(Words::bad("nothing here can act: this console only reads"));
+                return Ok(None);
+            };
+            match responder.ask.try_send(ask) {
+                Ok(()) => {}
+                Err(TrySendError::Full(_)) => {
+                    state.say(Words::bad("busy with what was asked before; nothing was sent, try again"));
+                }
+                Err(TrySendError::Closed(_)) => {
+                    state.say(Words::bad(
+                        "the responder has stopped; nothing was sent. Leave, and start again: the journal has it all",
+                    ));
+                }
+            }
+        }
+        Action::Copy { text, what } => state.say(match (sources.clipboard)(&text) {
+            Ok(()) => Words::good(format!("copied {what} (OSC 52; a terminal may refuse it without a word)")),
+            Err(error) => {
+                Words::bad(format!("{what} could not be copied: {error}; S saves the screen instead"))
+            }
+        }),
+        Action::SaveScreen => {
+            let frame = terminal.draw(|frame| draw::draw(state, frame)).map_err(drawing)?;
+            let words = save_screen(frame.buffer, state);
+            state.say(words);
+        }
+        Action::SaveText { name, text } => {
+            let words = save(state, &name, &text).map_or_else(
+                |error| Words::bad(format!("{name} could not be saved: {error}")),
+                |path| Words::good(format!("saved {}", path.display())),
+            );
+            state.say(words);
+        }
+    }
+    Ok(None)
+}
+
+fn save_screen(buffer: &Buffer, state: &State) -> Words {
+    let name = format!("screen-{}", state.now.strftime("%Y%m%dT%H%M%SZ"));
+    let text = save(state, &format!("{name}.txt"), &svg::text(buffer));
+    let picture = save(state, &format!("{name}.svg"), &svg::svg(buffer, state.options.theme));
+    match (text, picture) {
+        (Ok(path), Ok(_)) => Words::good(format!("saved {} and .svg", path.display())),
+        (Err(error), _) | (_, Err(error)) => Words::bad(format!(
+            "the screen could not be saved in {}: {error}",
+            state.options.save_dir.display()
+        )),
+    }
+}
+
+fn save(state: &State, name: &str, text: &str) -> io::Result<PathBuf> {
+    let folder = &state.options.save_dir;
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(name);
+    std::fs::write(&path, text)?;
+    Ok(path)
+}

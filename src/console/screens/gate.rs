@@ -1,0 +1,272 @@
+//! The gate's preview and confirmation: the screen that everything else exists for.
+
+use jiff::Timestamp;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use super::keys::grants_told;
+use crate::console::state::State;
+use crate::console::theme::{Theme, Tone};
+use crate::console::widgets::panel;
+use crate::console::widgets::sheet::Sheet;
+use crate::console::widgets::text::{Paragraph, wrap, wrap_words};
+use crate::gate::preview::Preview;
+use crate::model::age::{ago, short};
+use crate::model::dependents::exposed_until;
+use crate::model::plan::Operation;
+use crate::model::seen::Seen;
+use crate::model::text::visible;
+use crate::respond::view::Waiting;
+
+/// Whether the gate waits for its confirmation, on the Run screen.
+#[must_use]
+pub fn stands(state: &State) -> bool {
+    preview(state).is_some()
+}
+
+fn preview(state: &State) -> Option<&Preview> {
+    match state.run.view.as_ref().map(|view| &view.waiting) {
+        Some(Waiting::Confirmation { preview, .. }) => Some(preview),
+        _ => None,
+    }
+}
+
+/// Whether what was typed is what has to be; the gate asks the same again.
+///
+/// # Errors
+/// What is wrong with it, for the screen.
+pub fn check(typed: &str, preview: &Preview) -> Result<(), String> {
+    let wanted = &preview.must_type;
+    if typed == wanted {
+        return Ok(());
+    }
+    Err(if typed.is_empty() {
+        format!("nothing typed, nothing happened: enter alone never {}", words(preview.plan.operation).alone)
+    } else if wanted.starts_with(typed) {
+        format!("not the whole of it yet: type {}", visible(wanted))
+    } else {
+        format!("that is not {}: nothing happened", visible(wanted))
+    })
+}
+
+/// The words of an operation.
+struct OperationWords {
+    title: &'static str,
+    /// `to …`
+    purpose: &'static str,
+    /// enter alone never …
+    alone: &'static str,
+    reach: &'static str,
+}
+
+fn words(operation: Operation) -> OperationWords {
+    match operation {
+        Operation::DisableKey => OperationWords {
+            title: "DROP THE GATE",
+            purpose: "drop the gate",
+            alone: "drops the gate",
+            reach: "STOPS WORKING",
+        },
+        Operation::EnableKey => OperationWords {
+            title: "RAISE THE GATE",
+            purpose: "raise the gate",
+            alone: "raises the gate",
+            reach: "WORKS AGAIN",
+        },
+        Operation::CancelKeyDeletion => OperationWords {
+            title: "SAVE THE KEY",
+            purpose: "cancel its deletion",
+            alone: "cancels a deletion",
+            reach: "IS SAVED FROM LOSS, AND STAYS DISABLED",
+        },
+    }
+}
+
+/// Draws the preview in full, and the line to be typed below it.
+pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
+    let Some(preview) = preview(state) else { return };
+    let theme = &state.theme;
+    let operation = preview.plan.operation;
+    let words = words(operation);
+    let border = if operation == Operation::DisableKey { theme.border_danger } else { theme.border_focus };
+    let title = format!("{} ─ {operation} ─ {}", words.title, preview.plan.incident);
+    let inner = panel::boxed(
+        buf,
+        area,
+        border,
+        (&title, border),
+        "esc leave, nothing happens",
+        theme.tone(Tone::Dim),
+    );
+    let lines = lines(preview, theme, state.now, inner.height < 30);
+    let complaint = state.run.complaint.as_ref().map(|complaint| {
+        wrap_words(format!("✗ {complaint}"), theme.tone(Tone::Bad), usize::from(inner.width))
+    });
+    let complaint = complaint.unwrap_or_default();
+    let below = 3 + u16::try_from(complaint.len()).unwrap_or(0);
+    let text = Rect { height: inner.height.saturating_sub(below), ..inner };
+    confirmation(
+        state,
+        preview,
+        &complaint,
+        buf,
+        Rect { y: text.bottom(), height: inner.bottom() - text.bottom(), ..inner },
+    );
+    let theme = theme.clone();
+    state.run.text.draw(buf, text, &theme, &lines);
+}
+
+fn confirmation(state: &State, preview: &Preview, complaint: &[Line<'static>], buf: &mut Buffer, area: Rect) {
+    let theme = &state.theme;
+    let rule = "─".repeat(usize::from(area.width));
+    buf.set_stringn(area.x, area.y, rule, usize::from(area.width), theme.border);
+    let purpose = words(preview.plan.operation).purpose;
+    let ask = Line::from(vec![
+        Span::styled("Type  ", theme.tone(Tone::Text)),
+        Span::styled(visible(&preview.must_type).into_owned(), theme.tone(Tone::Strong)),
+        Span::styled(format!("  to {purpose}, then enter:"), theme.tone(Tone::Text)),
+    ]);
+    let mut y = area.y + 1;
+    for line in wrap(&[ask.into()], usize::from(area.width)) {
+        // The line to type into always has its place.
+        if y + 1 < area.bottom() {
+            buf.set_line(area.x, y, &line, area.width);
+            y += 1;
+        }
+    }
+    if y < area.bottom() {
+        let (x, _) = buf.set_stringn(area.x, y, "› ", usize::from(area.width), theme.tone(Tone::Accent));
+        let field = Rect { x, y, width: area.right().saturating_sub(x), height: 1 };
+        state.run.input.draw(buf, field, theme.input);
+    }
+    for (line, y) in complaint.iter().zip(y + 1..area.bottom()) {
+        buf.set_line(area.x, y, line, area.width);
+    }
+}
+
+/// The whole plan, as lines.
+fn lines(preview: &Preview, theme: &Theme, now: Timestamp, compact: bool) -> Vec<Paragraph> {
+    let plan = &preview.plan;
+    let mut sheet = Sheet::new(theme, 4).compact(compact);
+    let environment = visible(&plan.environment).to_uppercase();
+    let production = if preview.production && !environment.contains("PROD") { " (PRODUCTION)" } else { "" };
+    sheet.text(
+        format!("{environment}{production}  {} {}", visible(&plan.account), visible(&plan.region)),
+        if preview.production { Tone::Bad } else { Tone::Strong },
+    );
+    sheet.fact("key", format!("{}   {}", visible(&plan.key_name), plan.key), Tone::Strong);
+    let read = ago(plan.observed.at, now);
+    sheet.fact(
+        "now",
+        format!("{} (read {read} ago) · as {}", plan.observed.state, visible(&preview.acting_as)),
+        Tone::Text,
+    );
+    let found = plan.cek.as_ref().map(|cek| format!(" · found through {cek}")).unwrap_or_default();
+    sheet.fact("why", format!("{}{found}", plan.reason), Tone::Text);
+    reach(&mut sheet, preview);
+    if plan.operation == Operation::DisableKey {
+        goes_on(&mut sheet, preview, now);
+    }
+    sheet.heading("CALLS");
+    for call in &preview.calls {
+        sheet.text(format!("  → {}", visible(call)), Tone::Text);
+    }
+    sheet.heading("UNDO");
+    sheet.text(format!("  {}", visible(&preview.undo)), Tone::Text);
+    sheet.heading("PLAN");
+    let approvals = match preview.approvals_needed {
+        0 => ("no approval is asked for in this environment".to_owned(), Tone::Dim),
+        1 => ("▲ 1 other person must still approve".to_owned(), Tone::Warn),
+        more => (format!("▲ {more} other people must still approve"), Tone::Warn),
+    };
+    sheet.text(format!("  {}", approvals.0), approvals.1);
+    let good = if plan.expires_at > now {
+        (format!("good for {} more", short(plan.expires_at.duration_since(now))), Tone::Text)
+    } else {
+        ("▲ stale: esc, and start again".to_owned(), Tone::Bad)
+    };
+    sheet.text(format!("  {} · {}", preview.digest.short(), good.0), good.1);
+    sheet.done()
+}
+
+fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
+    let dependents = &preview.dependents;
+    sheet.heading(words(preview.plan.operation).reach);
+    let databases: Vec<String> =
+        dependents.databases.iter().map(|place| place.database.to_string()).collect();
+    sheet.text(
+        format!(
+            "  {} · {} · {}{}{}",
+            counted(dependents.column_keys.len(), "column key"),
+            counted(dependents.columns.len(), "column"),
+            counted(databases.len(), "database"),
+            if databases.is_empty() { "" } else { "   " },
+            databases.join(", ")
+        ),
+        Tone::Strong,
+    );
+    for warning in &preview.warnings {
+        sheet.text(format!("  ▲ {}", visible(warning)), Tone::Warn);
+    }
+    // Hidden ones are among the warnings.
+    match &dependents.grants {
+        Seen::Known(grants) => sheet.text(format!("  grants: {}", grants_told(grants)), Tone::Text),
+        Seen::Loading => sheet.text("  grants: not read yet", Tone::Notice),
+        Seen::NotVisible(_) => {}
+    }
+    match &dependents.rds {
+        Seen::Known(all) if all.is_empty() => {
+            sheet.text("  RDS: no instance stores its data under it", Tone::Text);
+        }
+        Seen::Known(all) => {
+            let told: Vec<String> =
+                all.iter().map(|instance| format!("{} ({})", instance.id, instance.status)).collect();
+            sheet.text(format!("  RDS: {}", told.join(", ")), Tone::Text);
+        }
+        Seen::Loading | Seen::NotVisible(_) => {}
+    }
+}
+
+fn goes_on(sheet: &mut Sheet<'_>, preview: &Preview, now: Timestamp) {
+    sheet.heading("KEEPS WORKING");
+    let until = exposed_until(now, preview.column_key_cache).strftime("%H:%MZ");
+    sheet.text(
+        format!(
+            "  clients that hold decrypted column keys, until {until} at the latest (cache {})",
+            short(preview.column_key_cache)
+        ),
+        Tone::Notice,
+    );
+    for relative in &preview.dependents.relatives {
+        let text = format!("  the related key in {}: not covered by this plan", relative.region());
+        sheet.text(text, Tone::Notice);
+    }
+}
+
+fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The plan for paper: all that the screen says, and the plan itself.
+#[must_use]
+pub fn plan_text(state: &State, preview: &Preview) -> String {
+    let plan = &preview.plan;
+    let mut text = format!(
+        "{} - {}\nincident {}\nplan {}\nprinted {}\n\n",
+        words(plan.operation).title,
+        plan.operation,
+        plan.incident,
+        preview.digest,
+        state.now
+    );
+    for line in lines(preview, &state.theme, state.now, false) {
+        text.push_str(line.line.to_string().trim_end());
+        text.push('\n');
+    }
+    let json = serde_json::to_string_pretty(plan).unwrap_or_default();
+    text.push_str("\nTHE PLAN THAT THE DIGEST BINDS\n");
+    text.push_str(&json);
+    text.push('\n');
+    text
+}

@@ -1,0 +1,166 @@
+//! The Health screen: how each source does, and what cannot be seen.
+
+use std::collections::BTreeMap;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use crate::console::commands::Command;
+use crate::console::state::{Action, State, Words};
+use crate::console::theme::Tone;
+use crate::console::widgets::panel;
+use crate::console::widgets::scroll::Scroll;
+use crate::console::widgets::sheet::Sheet;
+use crate::console::widgets::text::Paragraph;
+use crate::model::age::ago;
+use crate::model::key::KmsKey;
+use crate::model::pair::{KeyLink, Row};
+use crate::model::seen::{NotVisible, Seen};
+use crate::model::source::{Source, SourceHealth};
+use crate::model::text::visible;
+
+/// What the Health screen remembers.
+#[derive(Default)]
+pub struct HealthScreen {
+    pub scroll: Scroll,
+}
+
+/// Answers a command.
+pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
+    if !state.health.scroll.on_command(command) && command == Command::Copy {
+        state.say(Words::plain("nothing here to copy; S saves the screen"));
+    }
+    Vec::new()
+}
+
+/// Draws the screen.
+pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
+    let lines = lines(state);
+    state.health.scroll.draw(buf, panel::pad(area, 1), &state.theme, &lines);
+}
+
+fn lines(state: &State) -> Vec<Paragraph> {
+    let mut sheet = Sheet::new(&state.theme, 28);
+    sheet.heading("SOURCES");
+    let trail = (&state.trail.source, &state.trail.health);
+    let mut lines = sheet.done();
+    for (source, health) in state.inventory.sources.iter().chain(std::iter::once(trail)) {
+        lines.extend(source_lines(state, source, health));
+    }
+    let mut sheet = Sheet::new(&state.theme, 28);
+    trail_facts(&mut sheet, state);
+    not_visible(&mut sheet, state);
+    lines.push(Paragraph::default());
+    lines.extend(sheet.done());
+    lines
+}
+
+fn source_lines(state: &State, source: &Source, health: &SourceHealth) -> Vec<Paragraph> {
+    let theme = &state.theme;
+    let (glyph, word, tone) = match (&health.failing, health.last_success) {
+        _ if health.throttled => ("▲", "throttled", Tone::Warn),
+        (Some(_), _) => ("✖", "failing", Tone::Bad),
+        (None, Some(_)) => ("●", "answers", Tone::Good),
+        (None, None) => ("◌", "asking", Tone::Dim),
+    };
+    let age = health.last_success.map_or_else(
+        || "has not answered yet".to_owned(),
+        |at| format!("last full answer {} ago, {}", ago(at, state.now), at.strftime("%H:%M:%SZ")),
+    );
+    let line = Line::from(vec![
+        Span::styled(format!("{glyph} {word:<10} "), theme.tone(tone)),
+        Span::styled(format!("{:<26} ", source.to_string()), theme.tone(Tone::Strong)),
+        Span::styled(age, theme.tone(Tone::Text)),
+    ]);
+    let mut lines = vec![Paragraph::hanging(line, 40)];
+    if let Some((at, why)) = &health.failing {
+        let told = format!("    {} ago: {}", ago(*at, state.now), visible(&why.reason));
+        lines.push(Paragraph::hanging(Line::styled(told, theme.tone(Tone::Notice)), 4));
+        if health.throttled {
+            let told = "    it is asked less often until it answers again";
+            lines.push(Line::styled(told, theme.tone(Tone::Dim)).into());
+        }
+    }
+    lines
+}
+
+fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
+    let trail = &state.trail;
+    sheet.heading("TRAIL");
+    let since = |at: Option<jiff::Timestamp>| {
+        at.map_or_else(
+            || "not read through yet".to_owned(),
+            |at| format!("all since {}", at.strftime("%Y-%m-%d %H:%MZ")),
+        )
+    };
+    sheet.fact("events kept", trail.events.len().to_string(), Tone::Text);
+    sheet.fact("changes", since(trail.changes_since), Tone::Text);
+    sheet.fact("reads and use of keys", since(trail.uses_since), Tone::Text);
+    let newest = trail
+        .events
+        .newest()
+        .map_or_else(|| "none yet".to_owned(), |at| format!("{} ago", ago(at, state.now)));
+    sheet.fact("newest event", newest, Tone::Text);
+    if trail.events.unparsed_count() > 0 {
+        let text = format!("? {}: they may hide something", trail.events.unparsed_count());
+        sheet.fact("records not understood", text, Tone::Notice);
+    }
+    if trail.events.dropped() > 0 {
+        sheet.fact("let go for want of room", trail.events.dropped().to_string(), Tone::Notice);
+    }
+    sheet.text(
+        "A denied call from another account is logged there, not here: its absence proves nothing.",
+        Tone::Dim,
+    );
+}
+
+/// Everything that could not be seen, by reason.
+fn not_visible(sheet: &mut Sheet<'_>, state: &State) {
+    sheet.heading("NOT VISIBLE");
+    let mut blind: BTreeMap<String, usize> = BTreeMap::new();
+    let mut note = |what: &str, why: &NotVisible| {
+        *blind.entry(format!("{what}: {}", visible(&why.reason))).or_default() += 1;
+    };
+    for row in &state.inventory.rows {
+        match row {
+            Row::UnreadableDatabase { database, why } => {
+                note(&format!("database {} on {}", database.database, database.server), why);
+            }
+            Row::UnreadableServer { server, why } => note(&format!("server {server}"), why),
+            _ => {}
+        }
+        if let Some(KeyLink::NotVisible { why, .. }) = row.cmk().map(|cmk| &cmk.link) {
+            note("keys named by master keys", why);
+        }
+    }
+    if let Seen::NotVisible(why) = &state.inventory.rds {
+        note("RDS instances", why);
+    }
+    for key in state.inventory.keys.values() {
+        for (what, why) in hidden_facts(key) {
+            note(what, why);
+        }
+    }
+    if blind.is_empty() {
+        sheet.text("Nothing that was asked for was refused.", Tone::Good);
+    }
+    for (what, count) in blind {
+        let times = if count > 1 { format!(" (×{count})") } else { String::new() };
+        sheet.text(format!("? {what}{times}"), Tone::Notice);
+    }
+}
+
+fn hidden_facts(key: &KmsKey) -> impl Iterator<Item = (&'static str, &NotVisible)> {
+    [
+        ("aliases of keys", key.aliases.not_visible()),
+        ("tags of keys", key.tags.not_visible()),
+        ("rotation of keys", key.rotation.not_visible()),
+        ("rotation history of keys", key.rotations.not_visible()),
+        ("grants of keys", key.grants.not_visible()),
+        ("policies of keys", key.policy.not_visible()),
+        ("last use of keys", key.last_use.not_visible()),
+    ]
+    .into_iter()
+    .filter_map(|(what, why)| Some((what, why?)))
+}

@@ -1,0 +1,254 @@
+//! Everything about one row.
+
+use jiff::Timestamp;
+
+use super::tone_of;
+use crate::console::state::State;
+use crate::console::theme::Tone;
+use crate::console::widgets::sheet::Sheet;
+use crate::console::widgets::text::Paragraph;
+use crate::inventory::present::{key_state, row_state};
+use crate::model::age::{RotationAge, ago, short};
+use crate::model::arn::KeyArn;
+use crate::model::catalog::Envelope;
+use crate::model::key::{AutomaticRotation, Grant, KmsKey};
+use crate::model::pair::{CmkRef, KeyLink, Pair, Row};
+
+/// The page about a row.
+pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
+    let mut sheet = Sheet::new(&state.theme, 12);
+    let (kind, words) = row_state(&state.inventory, row, state.options.age, state.now);
+    match row {
+        Row::Pair(pair) => sheet.heading(pair.cek.to_string()),
+        Row::UnusedMasterKey { cmk } => sheet.heading(cmk.name.to_string()),
+        Row::OrphanColumnKey { cek, .. } => sheet.heading(cek.to_string()),
+        Row::UnreferencedKey { key } => {
+            sheet.heading(state.inventory.keys.get(key).map_or_else(|| key.to_string(), |key| key.name()));
+        }
+        Row::UnreadableDatabase { database, .. } => sheet.heading(database.database.to_string()),
+        Row::UnreadableServer { server, .. } => sheet.heading(server.to_string()),
+    }
+    sheet.text(format!("{} {words}", kind.glyph()), tone_of(kind));
+    odd(&mut sheet, row);
+    if let Some(key) = state.inventory.key_of(row) {
+        kms_key(&mut sheet, state, key);
+        depends(&mut sheet, state, key);
+    }
+    match row {
+        Row::Pair(pair) => sql_pair(&mut sheet, pair),
+        Row::UnusedMasterKey { cmk } => {
+            sheet.heading("SQL SERVER");
+            sql_cmk(&mut sheet, cmk);
+        }
+        _ => {}
+    }
+    sheet.done()
+}
+
+/// What is out of the ordinary about the row, and what to do about it.
+fn odd(sheet: &mut Sheet<'_>, row: &Row) {
+    match row {
+        Row::UnreadableDatabase { why, .. } | Row::UnreadableServer { why, .. } => {
+            sheet.text(format!("Its pairs are missing from the list: {}", told(&why.reason)), Tone::Notice);
+        }
+        Row::OrphanColumnKey { database, columns, .. } => {
+            sheet.text(
+                format!(
+                    "{} on {} shows no value or master key for it: VIEW ANY COLUMN … DEFINITION may be missing. {} columns use it.",
+                    database.database, database.server, columns.len()
+                ),
+                Tone::Notice,
+            );
+        }
+        Row::UnreferencedKey { .. } => {
+            sheet.text("No visible column master key names this KMS key.", Tone::Dim);
+        }
+        Row::UnusedMasterKey { .. } => {
+            sheet.text("This column master key wraps no column encryption key.", Tone::Dim);
+        }
+        Row::Pair(_) => {}
+    }
+    match row.cmk().map(|cmk| &cmk.link) {
+        Some(KeyLink::NotVisible { why, .. }) => {
+            sheet.text(format!("The KMS key cannot be seen: {}", told(&why.reason)), Tone::Notice);
+        }
+        Some(KeyLink::Gone { .. }) => {
+            sheet.text(
+                "KMS says that this key or alias does not exist: nothing under it can be decrypted.",
+                Tone::Bad,
+            );
+        }
+        Some(KeyLink::NotKms) => {
+            sheet.text("The key path is no KMS ARN: another provider keeps this key.", Tone::Dim);
+        }
+        _ => {}
+    }
+}
+
+fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
+    let now = state.now;
+    sheet.heading(format!("KMS KEY · read {} ago", ago(key.read_at, now)));
+    let (kind, _) = key_state(key, state.options.age, now);
+    sheet.fact("name", key.name(), Tone::Strong);
+    sheet.fact("arn", key.arn.to_string(), Tone::Text);
+    let until = key.deletion_date.map(|at| format!(" · deleted from {} on", day(at))).unwrap_or_default();
+    sheet.fact("state", format!("{} {}{until}", kind.glyph(), key.state), tone_of(kind));
+    sheet.fact("kind", format!("{} · {} · {}", key.spec, key.usage, key.origin), Tone::Text);
+    if let Some(multi) = &key.multi_region {
+        let role = if multi.primary == key.arn { "primary" } else { "replica" };
+        let regions: Vec<&str> =
+            std::iter::once(&multi.primary).chain(&multi.replicas).map(KeyArn::region).collect();
+        sheet.fact(
+            "multi-Region",
+            format!("{role}; {}: each has its own state", regions.join(", ")),
+            Tone::Text,
+        );
+    }
+    if !key.description.is_empty() {
+        sheet.fact("description", key.description.to_string(), Tone::Text);
+    }
+    sheet.seen("aliases", &key.aliases, |all| listed(all));
+    rotation(sheet, state, key);
+    sheet.seen("last used", &key.last_use, |last| match (&last.used, last.tracked_since) {
+        (Some((at, operation)), _) => format!("{} ago, {operation}", ago(*at, now)),
+        (None, Some(since)) => format!("no use seen since {}", day(since)),
+        (None, None) => "no use seen".to_owned(),
+    });
+    if let Some(at) = key.valid_to {
+        let tone = if at < now + crate::model::age::DAY * 14 { Tone::Warn } else { Tone::Text };
+        sheet.fact("material", format!("expires {} (in {})", day(at), short(at.duration_since(now))), tone);
+    }
+    sheet.fact("created", format!("{} ({} ago)", day(key.created), ago(key.created, now)), Tone::Text);
+    sheet.seen("tags", &key.tags, |tags| {
+        listed(&tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
+    });
+}
+
+fn rotation(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
+    let now = state.now;
+    sheet.seen("age", &RotationAge::of(key, state.options.age, now), |age| {
+        format!("{} d of {} since {}", age.days, state.options.age.max_days, day(age.since))
+    });
+    match key.automatic_rotation() {
+        AutomaticRotation::Impossible(why) => sheet.fact("rotation", format!("manual: {why}"), Tone::Text),
+        AutomaticRotation::Possible => sheet.seen("rotation", &key.rotation, |status| {
+            if !status.automatic {
+                return "automatic rotation is off".to_owned();
+            }
+            let every = status.period_days.map(|days| format!(" every {days} d")).unwrap_or_default();
+            let next = status.next.map(|at| format!(", next {}", day(at))).unwrap_or_default();
+            format!("automatic{every}{next}")
+        }),
+    }
+    sheet.seen("rotations", &key.rotations, |all| {
+        let times: Vec<String> = all.iter().filter_map(|rotation| rotation.at).map(day).take(4).collect();
+        if times.is_empty() { "none yet: its first material".to_owned() } else { listed(&times) }
+    });
+}
+
+fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
+    sheet.heading("DEPENDS ON IT");
+    match state.keys.reach.of_key(&key.arn) {
+        Some(reach) => {
+            let databases: Vec<String> =
+                reach.databases.iter().take(6).map(|place| place.database.to_string()).collect();
+            sheet.fact(
+                "SQL Server",
+                format!(
+                    "{} column keys · {} columns · {} databases: {}{}",
+                    reach.column_keys,
+                    reach.columns,
+                    reach.databases.len(),
+                    databases.join(", "),
+                    if reach.databases.len() > 6 { " …" } else { "" },
+                ),
+                Tone::Text,
+            );
+        }
+        None => sheet.fact("SQL Server", "no column key that can be seen", Tone::Dim),
+    }
+    let blind = state.keys.counts.unreadable;
+    if blind > 0 {
+        sheet.fact("", format!("? {blind} unreadable: there may be more"), Tone::Notice);
+    }
+    sheet.seen("RDS storage", &state.inventory.rds, |all| {
+        let mine: Vec<String> = all
+            .iter()
+            .filter(|instance| instance.storage_key.as_ref() == Some(&key.arn))
+            .map(|instance| format!("{} ({})", instance.id, instance.status))
+            .collect();
+        if mine.is_empty() { "no instance".to_owned() } else { listed(&mine) }
+    });
+    sheet.seen("grants", &key.grants, |grants| grants_told(grants));
+}
+
+/// Grants, counted by who holds them.
+#[must_use]
+pub fn grants_told(grants: &[Grant]) -> String {
+    if grants.is_empty() {
+        return "none".to_owned();
+    }
+    let mut by_holder = std::collections::BTreeMap::<String, usize>::new();
+    for grant in grants {
+        let holder = grant.grantee.to_string();
+        let short = holder.rsplit(['/', ':']).next().unwrap_or(&holder).to_owned();
+        *by_holder.entry(short).or_default() += 1;
+    }
+    let told: Vec<String> = by_holder.iter().map(|(holder, count)| format!("{holder} {count}")).collect();
+    format!("{} ({})", grants.len(), listed(&told))
+}
+
+fn sql_pair(sheet: &mut Sheet<'_>, pair: &Pair) {
+    sheet.heading("SQL SERVER");
+    sheet.fact("column key", format!("{} (id {})", pair.cek, pair.cek_id), Tone::Strong);
+    sql_cmk(sheet, &pair.cmk);
+    sheet.fact("algorithm", pair.algorithm.to_string(), Tone::Text);
+    match &pair.envelope {
+        Envelope::Common { ciphertext_bytes, signature_bytes, key_path } => {
+            let text = format!("{ciphertext_bytes} bytes, signature {signature_bytes}");
+            sheet.fact("value", text, Tone::Text);
+            if pair.envelope_mismatch {
+                sheet.fact("", format!("▲ names another key path: {key_path}"), Tone::Warn);
+            }
+        }
+        Envelope::Opaque { bytes } => {
+            sheet.fact("value", format!("{bytes} bytes in the provider's own layout"), Tone::Text);
+        }
+    }
+    if pair.rotating {
+        sheet.fact("", "↻ the CEK has two values: a rotation is in progress", Tone::Accent);
+    }
+    sheet.fact("columns", pair.columns.len().to_string(), Tone::Text);
+    for column in pair.columns.iter().take(40) {
+        sheet.fact("", format!("{}.{}.{}", column.schema, column.table, column.name), Tone::Dim);
+    }
+}
+
+fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
+    sheet.fact("master key", cmk.name.to_string(), Tone::Text);
+    sheet.fact("database", format!("{} on {}", cmk.database.database, cmk.database.server), Tone::Text);
+    sheet.fact("provider", cmk.provider.to_string(), Tone::Text);
+    sheet.fact("key path", cmk.key_path.to_string(), Tone::Text);
+    if let KeyLink::ThroughAlias { alias, .. } = &cmk.link {
+        sheet.fact(
+            "",
+            format!("through the alias {}: who moves it moves the key", alias.name()),
+            Tone::Notice,
+        );
+    }
+}
+
+fn listed<T: ToString>(all: &[T]) -> String {
+    if all.is_empty() {
+        return "none".to_owned();
+    }
+    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn day(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d").to_string()
+}
+
+fn told(reason: &str) -> String {
+    crate::model::text::visible(reason).into_owned()
+}

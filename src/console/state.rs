@@ -1,0 +1,501 @@
+//! All that the console knows, and what each event makes of it.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use ratatui::crossterm::event::{
+    Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
+};
+use ratatui::layout::Rect;
+
+use super::commands::Command;
+use super::help::Help;
+use super::keymap::Key;
+use super::palette::Palette;
+use super::prompt::{NoteForm, Question, StartForm};
+use super::screens::events::EventsScreen;
+use super::screens::health::HealthScreen;
+use super::screens::keys::KeysScreen;
+use super::screens::run::RunScreen;
+use super::screens::runbooks::RunbooksScreen;
+use super::screens::timeline::TimelineScreen;
+use super::screens::{Screen, events, health, keys, run, runbooks, timeline};
+use super::theme::{Theme, ThemeName, Tone};
+use super::widgets::picker::Picker;
+use super::{Exit, Options};
+use crate::journal::Entry;
+use crate::model::pair::Inventory;
+use crate::respond::view::{Ask, Standing, Told};
+use crate::trail::TrailView;
+
+/// What can happen.
+#[derive(Debug)]
+pub enum Event {
+    Input(Input),
+    Inventory(Arc<Inventory>),
+    Trail(Arc<TrailView>),
+    Told(Box<Told>),
+    ResponderGone,
+    /// A full second has passed.
+    Tick(Timestamp),
+    Shutdown,
+    InputEnded,
+}
+
+/// What the runner shall do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    Ask(Ask),
+    Copy { text: String, what: &'static str },
+    SaveScreen,
+    SaveText { name: String, text: String },
+    Refresh,
+    Exit(Exit),
+}
+
+/// A message on the bottom line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Words {
+    pub text: String,
+    pub tone: Tone,
+}
+
+impl Words {
+    pub fn good(text: impl Into<String>) -> Self {
+        Self { text: text.into(), tone: Tone::Good }
+    }
+
+    pub fn bad(text: impl Into<String>) -> Self {
+        Self { text: text.into(), tone: Tone::Bad }
+    }
+
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), tone: Tone::Notice }
+    }
+}
+
+/// What lies over the screen and takes the keys.
+pub enum Overlay {
+    Help(Help),
+    Palette(Palette),
+    Start(Box<StartForm>),
+    Note(NoteForm),
+    /// Quit while the gate is at work?
+    Quit(Question),
+}
+
+/// Everything that is drawn.
+pub struct State {
+    pub options: Arc<Options>,
+    pub theme: Theme,
+    pub now: Timestamp,
+    pub size: (u16, u16),
+    pub screen: Screen,
+    pub overlay: Option<Overlay>,
+    /// Whether the keys go to the filter's line.
+    pub filtering: bool,
+    pub message: Option<Words>,
+    pub inventory: Arc<Inventory>,
+    pub trail: Arc<TrailView>,
+    pub journal: Vec<Entry>,
+    pub standing: Standing,
+    pub keys: KeysScreen,
+    pub events: EventsScreen,
+    pub runbooks: RunbooksScreen,
+    pub run: RunScreen,
+    pub timeline: TimelineScreen,
+    pub health: HealthScreen,
+    /// Where tabs were drawn, for the mouse.
+    pub tabs: Vec<(Screen, Rect)>,
+    can_act: bool,
+    dirty: bool,
+}
+
+impl State {
+    /// A console that knows nothing yet. `can_act` is whether there is a responder to ask.
+    #[must_use]
+    pub fn new(
+        options: Options,
+        can_act: bool,
+        trail: Arc<TrailView>,
+        now: Timestamp,
+        size: (u16, u16),
+    ) -> Self {
+        Self {
+            theme: Theme::new(options.theme),
+            options: Arc::new(options),
+            now,
+            size,
+            screen: Screen::Keys,
+            overlay: None,
+            filtering: false,
+            message: None,
+            inventory: Arc::default(),
+            trail,
+            journal: Vec::new(),
+            standing: Standing::default(),
+            keys: KeysScreen::default(),
+            events: EventsScreen::default(),
+            runbooks: RunbooksScreen::default(),
+            run: RunScreen::default(),
+            timeline: TimelineScreen::default(),
+            health: HealthScreen::default(),
+            tabs: Vec::new(),
+            can_act,
+            dirty: true,
+        }
+    }
+
+    /// Whether a draw is due; it counts as done.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// Puts a message on the bottom line.
+    pub fn say(&mut self, words: Words) {
+        self.message = Some(words);
+        self.dirty = true;
+    }
+
+    /// Whether there is a responder to ask.
+    #[must_use]
+    pub fn can_act(&self) -> bool {
+        self.can_act
+    }
+
+    /// Asks the responder, or says why that cannot be.
+    pub fn ask(&mut self, ask: Ask) -> Vec<Action> {
+        if self.can_act {
+            return vec![Action::Ask(ask)];
+        }
+        self.say(Words::plain(
+            "read-only: nothing can be changed here. Start `portcullis respond --incident ID` to act",
+        ));
+        Vec::new()
+    }
+
+    /// Goes to a screen.
+    pub fn goto(&mut self, screen: Screen) {
+        // The tab of the runbooks leads to the run while there is one.
+        let running = self.run.live() && self.screen != Screen::Run;
+        self.screen = if screen == Screen::Runbooks && running { Screen::Run } else { screen };
+        self.filtering = false;
+    }
+}
+
+/// What an event makes of the state, and what is to be done about it.
+pub fn update(state: &mut State, event: Event) -> Vec<Action> {
+    match event {
+        Event::Input(input) => return on_input(state, input),
+        Event::Inventory(inventory) => {
+            state.inventory = inventory;
+            keys::refresh(state);
+            events::refresh(state);
+        }
+        Event::Trail(trail) => {
+            state.trail = trail;
+            events::refresh(state);
+        }
+        Event::Told(told) => on_told(state, *told),
+        Event::ResponderGone => {
+            state.can_act = false;
+            state.say(Words::bad(
+                "the responder has stopped: nothing more can be changed from here. The journal has everything; start again to go on",
+            ));
+        }
+        Event::Tick(now) => {
+            state.dirty |= now.as_second() != state.now.as_second();
+            state.now = now;
+            return Vec::new();
+        }
+        Event::Shutdown => return vec![Action::Exit(Exit::Shutdown)],
+        Event::InputEnded => return vec![Action::Exit(Exit::InputEnded)],
+    }
+    state.dirty = true;
+    Vec::new()
+}
+
+fn on_told(state: &mut State, told: Told) {
+    match told {
+        Told::Run(view) => run::on_view(state, view),
+        Told::Standing(standing) => state.standing = standing,
+        Told::Journal(entries) => {
+            state.journal.extend(entries);
+            timeline::refresh(state);
+        }
+        Told::Refused { reason } => {
+            state.run.refused();
+            state.say(Words::bad(crate::model::text::visible(&reason).into_owned()));
+        }
+    }
+}
+
+fn on_input(state: &mut State, input: Input) -> Vec<Action> {
+    match input {
+        Input::Key(key) if key.kind != KeyEventKind::Release => {
+            state.dirty = true;
+            state.message = None;
+            on_key(state, key)
+        }
+        Input::Mouse(mouse) => on_mouse(state, mouse),
+        Input::Paste(text) => {
+            state.dirty = true;
+            on_paste(state, &text);
+            Vec::new()
+        }
+        Input::Resize(width, height) => {
+            state.size = (width, height);
+            state.dirty = true;
+            Vec::new()
+        }
+        Input::Key(_) | Input::FocusGained | Input::FocusLost => Vec::new(),
+    }
+}
+
+fn on_key(state: &mut State, key: KeyEvent) -> Vec<Action> {
+    let command = state.options.keymap.command(state.screen, Key::of(key));
+    // Whatever has the keys, ctrl-c leaves.
+    let typed = matches!(key.code, ratatui::crossterm::event::KeyCode::Char(_))
+        && !key.modifiers.contains(ratatui::crossterm::event::KeyModifiers::CONTROL);
+    if command == Some(Command::Quit) && !typed {
+        return quit(state);
+    }
+    if let Some(overlay) = state.overlay.take() {
+        return on_overlay_key(state, overlay, key, command);
+    }
+    if state.filtering {
+        return on_filter_key(state, key, command);
+    }
+    if state.screen == Screen::Run && run::takes(state, key) {
+        return Vec::new();
+    }
+    command.map_or_else(Vec::new, |command| perform(state, command))
+}
+
+/// An overlay keeps itself on the screen by being put back.
+fn on_overlay_key(
+    state: &mut State,
+    overlay: Overlay,
+    key: KeyEvent,
+    command: Option<Command>,
+) -> Vec<Action> {
+    match overlay {
+        Overlay::Help(help) => help.on_key(state, command),
+        Overlay::Palette(palette) => palette.on_key(state, key),
+        Overlay::Start(form) => form.on_key(state, key),
+        Overlay::Note(form) => form.on_key(state, key),
+        Overlay::Quit(question) => question.on_key(state, key),
+    }
+}
+
+fn on_filter_key(state: &mut State, key: KeyEvent, command: Option<Command>) -> Vec<Action> {
+    use ratatui::crossterm::event::KeyCode;
+    let changed = {
+        let Some(picker) = picker(state) else {
+            state.filtering = false;
+            return Vec::new();
+        };
+        match key.code {
+            KeyCode::Enter => {
+                state.filtering = false;
+                return Vec::new();
+            }
+            KeyCode::Esc => {
+                picker.filter.clear();
+                state.filtering = false;
+                true
+            }
+            KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown => {
+                return command.map_or_else(Vec::new, |command| on_screen(state, command));
+            }
+            _ => {
+                let before = picker.filter.text().to_owned();
+                picker.filter.on_key(key);
+                before != picker.filter.text()
+            }
+        }
+    };
+    if changed {
+        refilter(state);
+    }
+    Vec::new()
+}
+
+fn on_paste(state: &mut State, text: &str) {
+    match &mut state.overlay {
+        Some(Overlay::Palette(palette)) => palette.input.insert(text),
+        Some(Overlay::Start(form)) => form.insert(text),
+        Some(Overlay::Note(form)) => form.input.insert(text),
+        None if state.filtering => {
+            if let Some(picker) = picker(state) {
+                picker.filter.insert(text);
+            }
+            refilter(state);
+        }
+        None if state.screen == Screen::Run => run::on_paste(state, text),
+        Some(Overlay::Help(_) | Overlay::Quit(_)) | None => {}
+    }
+}
+
+/// The list of the screen that can be filtered.
+fn picker(state: &mut State) -> Option<&mut Picker> {
+    match state.screen {
+        Screen::Keys => Some(&mut state.keys.picker),
+        Screen::Events => Some(&mut state.events.picker),
+        Screen::Timeline => Some(&mut state.timeline.picker),
+        Screen::Runbooks | Screen::Health | Screen::Run => None,
+    }
+}
+
+fn refilter(state: &mut State) {
+    match state.screen {
+        Screen::Keys => keys::refilter(state),
+        Screen::Events => events::refilter(state),
+        Screen::Timeline => timeline::refilter(state),
+        Screen::Runbooks | Screen::Health | Screen::Run => {}
+    }
+}
+
+/// Does what a command says: here where it means the same everywhere, else on the screen.
+pub fn perform(state: &mut State, command: Command) -> Vec<Action> {
+    state.dirty = true;
+    match command {
+        Command::Help => state.overlay = Some(Overlay::Help(Help::default())),
+        Command::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
+        Command::Filter => state.filtering = picker(state).is_some(),
+        Command::Quit => return quit(state),
+        Command::Goto(Screen::Run) if state.run.view.is_none() => {
+            state.say(Words::plain("no run yet: r on a pair starts a runbook"));
+        }
+        Command::Goto(Screen::Run) => state.screen = Screen::Run,
+        Command::Goto(screen) => state.goto(screen),
+        Command::NextScreen => state.goto(state.screen.beside(true)),
+        Command::PreviousScreen => state.goto(state.screen.beside(false)),
+        Command::Save => return vec![Action::SaveScreen],
+        Command::Refresh => {
+            state.say(Words::good("asking every source again"));
+            return vec![Action::Refresh];
+        }
+        Command::NextTheme => next_theme(state),
+        Command::SettleOwed => return state.ask(Ask::SettleOwed),
+        Command::Undo => return state.ask(Ask::Undo),
+        Command::Resume => return resume(state),
+        Command::Note if state.can_act => state.overlay = Some(Overlay::Note(NoteForm::default())),
+        Command::Note => return state.ask(Ask::Note { text: String::new() }),
+        _ => return on_screen(state, command),
+    }
+    Vec::new()
+}
+
+fn on_screen(state: &mut State, command: Command) -> Vec<Action> {
+    match state.screen {
+        Screen::Keys => keys::on_command(state, command),
+        Screen::Events => events::on_command(state, command),
+        Screen::Runbooks => runbooks::on_command(state, command),
+        Screen::Timeline => timeline::on_command(state, command),
+        Screen::Health => health::on_command(state, command),
+        Screen::Run => run::on_command(state, command),
+    }
+}
+
+fn next_theme(state: &mut State) {
+    if state.options.no_color {
+        state.say(Words::plain("NO_COLOR is set: the monochrome theme stays"));
+        return;
+    }
+    let name: ThemeName = state.theme.name.next();
+    state.theme = Theme::new(name);
+    state.say(Words::plain(format!("theme: {} (console.theme in the settings keeps it)", name.word())));
+}
+
+fn quit(state: &mut State) -> Vec<Action> {
+    if state.run.at_work() && !matches!(state.overlay, Some(Overlay::Quit(_))) {
+        state.dirty = true;
+        state.overlay = Some(Overlay::Quit(Question));
+        return Vec::new();
+    }
+    vec![Action::Exit(Exit::Quit)]
+}
+
+/// Goes on with what was left: the run on the screen, else the first unfinished change.
+fn resume(state: &mut State) -> Vec<Action> {
+    let left = state.run.view.as_ref().filter(|_| !state.run.live()).map(|view| view.run);
+    let unfinished = state.standing.unfinished.first().map(|change| change.run);
+    match unfinished.or(left) {
+        _ if state.run.live() => {
+            state.say(Words::plain("a run is in progress already: finish or leave it first"));
+            Vec::new()
+        }
+        Some(run) => state.ask(Ask::Resume { run }),
+        None => {
+            state.say(Words::plain("nothing was left unfinished"));
+            Vec::new()
+        }
+    }
+}
+
+fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Action> {
+    match mouse.kind {
+        MouseEventKind::Down(MouseButton::Left) => {
+            state.dirty = true;
+            if state.overlay.is_some() {
+                return Vec::new();
+            }
+            let place = (mouse.column, mouse.row).into();
+            let tab = state.tabs.iter().find(|(_, area)| area.contains(place)).map(|(screen, _)| *screen);
+            if let Some(screen) = tab {
+                state.goto(screen);
+                return Vec::new();
+            }
+            on_click(state, mouse.column, mouse.row)
+        }
+        MouseEventKind::ScrollUp => on_wheel(state, mouse, -3),
+        MouseEventKind::ScrollDown => on_wheel(state, mouse, 3),
+        _ => Vec::new(),
+    }
+}
+
+/// A click selects a row; a click on the selected one opens it.
+fn on_click(state: &mut State, x: u16, y: u16) -> Vec<Action> {
+    let (list, length) = match state.screen {
+        Screen::Keys => state.keys.picker.list_and_len(),
+        Screen::Events => state.events.picker.list_and_len(),
+        Screen::Timeline => state.timeline.picker.list_and_len(),
+        Screen::Runbooks => (&mut state.runbooks.list, state.options.runbooks.len()),
+        Screen::Health | Screen::Run => return Vec::new(),
+    };
+    match list.row_at(x, y, length) {
+        Some(row) if row == list.selected => perform(state, Command::Open),
+        Some(row) => {
+            list.selected = row;
+            perform(state, Command::Left)
+        }
+        None => Vec::new(),
+    }
+}
+
+fn on_wheel(state: &mut State, mouse: MouseEvent, lines: isize) -> Vec<Action> {
+    state.dirty = true;
+    let place = (mouse.column, mouse.row).into();
+    if let Some(overlay) = &mut state.overlay {
+        if let Overlay::Help(help) = overlay {
+            help.scroll.wheel(lines);
+        }
+        return Vec::new();
+    }
+    let scrolls = [
+        &mut state.keys.detail,
+        &mut state.events.detail,
+        &mut state.runbooks.paper,
+        &mut state.timeline.detail,
+        &mut state.run.text,
+        &mut state.run.evidence,
+        &mut state.health.scroll,
+    ];
+    if let Some(scroll) = scrolls.into_iter().find(|scroll| scroll.area.contains(place)) {
+        scroll.wheel(lines);
+        return Vec::new();
+    }
+    let step = if lines < 0 { Command::Up } else { Command::Down };
+    (0..lines.unsigned_abs()).flat_map(|_| on_screen(state, step)).collect()
+}

@@ -1,0 +1,93 @@
+//! The real terminal: taken over, and always given back.
+
+use std::io::{self, Stdout, Write, stdout};
+
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::clipboard::CopyToClipboard;
+use ratatui::crossterm::cursor::Show;
+use ratatui::crossterm::event::{
+    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, EventStream,
+};
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{execute, queue};
+
+use super::Clipboard;
+
+/// A terminal in raw mode on its alternate screen; dropping it gives the terminal back as it was.
+pub struct OpenTerminal {
+    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    _guard: Guard,
+}
+
+struct Guard;
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Takes the terminal over. From here on a panic gives it back before its message is printed.
+///
+/// # Errors
+/// Standard output is no terminal, or it refuses raw mode.
+pub fn open_terminal() -> io::Result<OpenTerminal> {
+    restore_before_panic_message();
+    enable_raw_mode()?;
+    // From here on whatever fails leaves through the guard.
+    let guard = Guard;
+    execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste)?;
+    let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+    Ok(OpenTerminal { terminal, _guard: guard })
+}
+
+/// What is typed, pasted and clicked.
+#[must_use]
+pub fn input() -> EventStream {
+    EventStream::new()
+}
+
+/// Puts text on the clipboard of whoever sits at the terminal, over SSH too (OSC 52). Whether the terminal
+/// obeys cannot be known.
+#[must_use]
+pub fn clipboard() -> Clipboard {
+    Box::new(|text| execute!(stdout(), CopyToClipboard::to_clipboard_from(text)))
+}
+
+/// Ends when the process is asked to: SIGTERM or SIGHUP (a closed SSH session).
+///
+/// # Errors
+/// The signal handlers cannot be installed.
+pub fn shutdown_signals() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
+        }
+    })
+}
+
+/// Undoes everything that [`open_terminal`] did; harmless when done twice. Nobody is left to hear of an error.
+fn restore() {
+    let mut out = stdout();
+    let _ = queue!(out, DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, Show);
+    let _ = out.flush();
+    let _ = disable_raw_mode();
+}
+
+fn restore_before_panic_message() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            restore();
+            before(panic);
+        }));
+    });
+}

@@ -1,0 +1,58 @@
+//! A list that a filter and a sort choose the rows of.
+
+use super::input::TextInput;
+use super::table::ListState;
+
+/// Which rows of a source are shown, in which order, and which is selected.
+#[derive(Clone, Debug, Default)]
+pub struct Picker {
+    rows: Vec<u32>,
+    pub filter: TextInput,
+    pub list: ListState,
+}
+
+impl Picker {
+    /// Shows these rows. The selection follows the row that `same` knows again.
+    pub fn show(&mut self, rows: Vec<u32>, same: impl Fn(usize) -> bool) {
+        self.rows = rows;
+        if let Some(at) = self.rows.iter().position(|row| same(*row as usize)) {
+            self.list.selected = at;
+        }
+        self.list.hold(self.rows.len());
+    }
+
+    /// Shows these rows from the first on.
+    pub fn show_from_top(&mut self, rows: Vec<u32>) {
+        self.rows = rows;
+        self.list.selected = 0;
+    }
+
+    /// How many rows there are to see.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The list, and how many rows it has.
+    pub fn list_and_len(&mut self) -> (&mut ListState, usize) {
+        (&mut self.list, self.rows.len())
+    }
+
+    /// The source's row that stands at `index` of the list.
+    #[must_use]
+    pub fn row(&self, index: usize) -> Option<usize> {
+        self.rows.get(index).map(|row| *row as usize)
+    }
+
+    /// The source's row that is selected.
+    #[must_use]
+    pub fn selected(&self) -> Option<usize> {
+        self.row(self.list.selected)
+    }
+
+    /// Whether a filter is at work.
+    #[must_use]
+    pub fn filtered(&self) -> bool {
+        !self.filter.text().trim().is_empty()
+    }
+}

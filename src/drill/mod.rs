@@ -1,0 +1,162 @@
+//! The stage of a drill: the simulated account as an environment like any other.
+//!
+//! Everything runs in this process. No socket is opened and no credential of the machine is read, so that
+//! nothing done here can reach a real account.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
+use tokio::io::DuplexStream;
+use tokio::task::AbortHandle;
+
+use crate::clock::Clock;
+use crate::cloud::{HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
+use crate::database::{Dialer, InProcessSql};
+use crate::estate::Wire;
+use crate::model::age::AgePolicy;
+use crate::model::catalog::ServerName;
+use crate::settings::secrecy_text::SecretText;
+use crate::settings::{AuditSettings, Environment, PasswordFrom, SIMULATED, SqlServerSettings};
+use crate::simulator::aws::front::NoAnswer as NoWireAnswer;
+use crate::simulator::clock::VirtualClock;
+use crate::simulator::traffic::Traffic;
+use crate::simulator::{Simulator, seed};
+
+/// Who the simulated credentials belong to.
+const OPERATOR: &str = "platform";
+/// CloudTrail's five minutes, in a drill's proportion: virtual seconds, at least and at most.
+const TRAIL_DELAY: (i64, i64) = (2, 15);
+/// How often the account's own programs get to use their keys.
+const TRAFFIC_BEAT: Duration = Duration::from_secs(1);
+/// Bytes that a stream to the simulated SQL Server holds before the writer waits.
+const STREAM_BYTES: usize = 64 * 1024;
+
+/// The simulated account, set up and running. Its own traffic ends when the stage is dropped.
+#[derive(Debug)]
+pub struct Stage {
+    pub simulator: Simulator,
+    pub environment: Environment,
+    pub wire: Wire,
+    pub clock: Clock,
+    traffic: AbortHandle,
+}
+
+/// Why the stage could not be set.
+#[derive(Debug, thiserror::Error)]
+#[error("the simulated account could not be set up: {0}")]
+pub struct StageError(String);
+
+impl Stage {
+    /// Sets the stage as it is at `now`, at life's pace. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// When no certificate can be made for the simulated SQL Server.
+    pub fn set(seed: u64, now: Timestamp) -> Result<Self, StageError> {
+        let simulator = Simulator::new(seed::buzz_tutor(seed, now), VirtualClock::running(now, 1.0));
+        Self::around(simulator, seed)
+    }
+
+    /// Sets the stage around a simulator that a test has prepared.
+    ///
+    /// # Errors
+    /// As [`Stage::set`].
+    pub fn around(simulator: Simulator, seed: u64) -> Result<Self, StageError> {
+        let (least, most) = TRAIL_DELAY;
+        simulator.world().trail.set_delay(SignedDuration::from_secs(least), SignedDuration::from_secs(most));
+        let credentials = seed::credentials(&simulator.world(), OPERATOR)
+            .ok_or_else(|| StageError(format!("the account has no user {OPERATOR}")))?;
+        let ca = simulator.sql_ca_pem().map_err(|error| StageError(error.to_string()))?.to_owned();
+        let traffic = Traffic::new(&simulator, seed).run(simulator.clone(), TRAFFIC_BEAT);
+        let wire = Wire {
+            http: HttpWire::InProcess {
+                http: Arc::new(OnWire(simulator.clone())),
+                credentials: StaticCredentials {
+                    access_key_id: credentials.access_key_id,
+                    secret_access_key: SecretText::new(credentials.secret_access_key),
+                    session_token: None,
+                },
+            },
+            sql: Dialer::InProcess(Arc::new(OnWire(simulator.clone()))),
+            sql_ca: Some(ca),
+        };
+        let clock = simulator.clock().clone();
+        Ok(Self {
+            environment: environment(&simulator),
+            wire,
+            clock: Clock::from_fn(move || clock.now()),
+            traffic: tokio::spawn(traffic).abort_handle(),
+            simulator,
+        })
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.traffic.abort();
+    }
+}
+
+/// The built-in environment `simulated`. It plays production, so that drills ask for all that production asks for.
+fn environment(simulator: &Simulator) -> Environment {
+    let servers: Vec<String> = simulator.world().sql.iter().map(|server| server.name.clone()).collect();
+    let audit = servers
+        .first()
+        .map(|server| AuditSettings { server: ServerName(server.clone()), database: "buzz_prod".into() });
+    Environment {
+        name: SIMULATED.into(),
+        production: true,
+        simulated: true,
+        account: Some(seed::ACCOUNT.into()),
+        regions: vec![seed::HOME.into(), seed::REPLICA.into()],
+        profile: None,
+        endpoint: None,
+        sql: servers.into_iter().map(server).collect(),
+        alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
+        audit,
+        age: AgePolicy::default(),
+        column_key_cache: SignedDuration::from_hours(2),
+        approvals: 0,
+        recovery_window: SignedDuration::from_hours(7 * 24),
+    }
+}
+
+fn server(name: String) -> SqlServerSettings {
+    SqlServerSettings {
+        host: name.clone(),
+        name: ServerName(name),
+        port: None,
+        instance: None,
+        databases: None,
+        user: seed::SQL_READER.into(),
+        password: PasswordFrom::Given(SecretText::new(seed::SQL_PASSWORD.into())),
+        ca_bundle: None,
+    }
+}
+
+/// The simulator as our adapters' other end.
+#[derive(Debug)]
+struct OnWire(Simulator);
+
+#[async_trait]
+impl InProcessHttp for OnWire {
+    async fn send(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, NoAnswer> {
+        self.0.http(request).await.map_err(|no| match no {
+            NoWireAnswer::Timeout => NoAnswer::TimedOut,
+            NoWireAnswer::ConnectionLost => NoAnswer::ConnectionLost,
+        })
+    }
+}
+
+#[async_trait]
+impl InProcessSql for OnWire {
+    async fn dial(&self, host: &str, _port: u16) -> io::Result<DuplexStream> {
+        let (ours, theirs) = tokio::io::duplex(STREAM_BYTES);
+        let (simulator, host) = (self.0.clone(), host.to_owned());
+        tokio::spawn(async move { simulator.sql(&host, theirs).await });
+        Ok(ours)
+    }
+}

@@ -1,0 +1,118 @@
+//! Opens the environment that the words name: the simulated one on its stage, any other over the internet.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use portcullis::clock::Clock;
+use portcullis::cloud::{Credentials, HttpWire};
+use portcullis::command::CommandError;
+use portcullis::database::{self, Dialer};
+use portcullis::drill::Stage;
+use portcullis::estate::{Acting, Estate, Wire};
+use portcullis::gate::Gate;
+use portcullis::journal::Journal;
+use portcullis::model::IncidentId;
+use portcullis::settings::secrecy_text::SecretText;
+use portcullis::settings::{Environment, SIMULATED, Settings, SqlServerSettings};
+
+/// Stops the gate for good at a boundary, so that a test can kill the process there. Simulated accounts only.
+const HALT_AT: &str = "PORTCULLIS_HALT_AT";
+
+/// An open environment, and what it stands on.
+pub struct Open {
+    pub estate: Arc<Estate>,
+    _stage: Option<Stage>,
+}
+
+/// The environment that the settings come to.
+pub fn environment_name(settings: &Settings) -> Result<&str, CommandError> {
+    let names = || settings.environments.keys().map(String::as_str).collect::<Vec<_>>();
+    match (&settings.default_environment, names().as_slice()) {
+        (Some(name), _) => Ok(name),
+        (None, [only]) => Ok(only),
+        (None, []) => Err(CommandError::usage(format!(
+            "no environment is set up: `portcullis init` writes a settings file; `-e {SIMULATED}` and `portcullis drill` need none"
+        ))),
+        (None, several) => Err(CommandError::usage(format!(
+            "several environments could be meant, name one with -e: {}",
+            several.join(", ")
+        ))),
+    }
+}
+
+/// Opens an environment by name.
+pub async fn open(settings: &Settings, name: &str, seed: u64) -> Result<Open, CommandError> {
+    if name == SIMULATED {
+        return on_stage(seed).await;
+    }
+    let environment = settings.environments.get(name).cloned().ok_or_else(|| {
+        let known = settings.environments.keys().cloned().chain([SIMULATED.to_owned()]).collect::<Vec<_>>();
+        CommandError::usage(format!(
+            "there is no environment `{name}` in the settings; there are: {}",
+            known.join(", ")
+        ))
+    })?;
+    over_the_internet(environment).await
+}
+
+/// Opens the simulated account as it is now.
+async fn on_stage(seed: u64) -> Result<Open, CommandError> {
+    let stage =
+        Stage::set(seed, Timestamp::now()).map_err(|error| CommandError::failed(error.to_string()))?;
+    let opened = Estate::open(stage.environment.clone(), stage.wire.clone(), stage.clock.clone()).await;
+    let estate = opened.map_err(|error| CommandError::failed(error.to_string()))?;
+    Ok(Open { estate, _stage: Some(stage) })
+}
+
+async fn over_the_internet(mut environment: Environment) -> Result<Open, CommandError> {
+    database::resolve_prompts(&mut environment, ask_password)
+        .map_err(|error| CommandError::usage(format!("a password could not be asked for: {error}")))?;
+    if io::stderr().is_terminal() {
+        eprintln!("opening {} ({}) …", environment.name, environment.regions.join(" "));
+    }
+    let wire = Wire { http: HttpWire::Internet(Credentials::Chain), sql: Dialer::Tcp, sql_ca: None };
+    let opened = Estate::open(environment, wire, Clock::system()).await;
+    let estate = opened.map_err(|error| CommandError::failed(error.to_string()))?;
+    Ok(Open { estate, _stage: None })
+}
+
+fn ask_password(server: &SqlServerSettings) -> io::Result<SecretText> {
+    if !io::stdin().is_terminal() {
+        return Err(io::Error::other(format!(
+            "there is no terminal to ask at; name a variable with password_env for {}",
+            server.name
+        )));
+    }
+    rpassword::prompt_password(format!("Password of {} on {}: ", server.user, server.name))
+        .map(SecretText::new)
+}
+
+/// Enters an estate to act in it, with its journal and its gate open.
+pub fn act(open: &Open, settings: &Settings, incident: &IncidentId) -> Result<(Acting, Gate), CommandError> {
+    let acting = Acting::enter(Arc::clone(&open.estate), incident.clone());
+    let environment = &open.estate.environment;
+    let journal = Journal::open(&settings.state_dir, &environment.name, incident, open.estate.clock.clone())?;
+    let gate = Gate::open(&acting, journal);
+    Ok((acting, halting(gate, environment)?))
+}
+
+/// The gate, halting where a test wants it to be killed; any but a simulated account pays no heed.
+fn halting(gate: Gate, environment: &Environment) -> Result<Gate, CommandError> {
+    let Ok(word) = std::env::var(HALT_AT) else { return Ok(gate) };
+    let on_loopback = environment.endpoint.as_deref().is_some_and(|url| url.starts_with("http://127.0.0.1:"));
+    if !environment.simulated && !on_loopback {
+        return Ok(gate);
+    }
+    let halt_at: portcullis::gate::Boundary =
+        word.parse().map_err(|error| CommandError::usage(format!("{HALT_AT}: {error}")))?;
+    Ok(gate.observed_by(Arc::new(move |boundary| {
+        if boundary == halt_at {
+            eprintln!("halted {}", boundary.word());
+            loop {
+                std::thread::park();
+            }
+        }
+    })))
+}

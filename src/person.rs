@@ -1,0 +1,82 @@
+//! The person at an ordinary terminal: asked on standard error, so that standard output stays the answer's own.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use portcullis::command::change::Person;
+use portcullis::gate::Preview;
+use portcullis::inventory::refresh::Progress;
+use portcullis::model::text::visible;
+
+/// Tells how far a load has come, on one line of a terminal; to anything else it says nothing.
+pub fn progress() -> impl FnMut(Progress) {
+    let shown = io::stderr().is_terminal();
+    move |Progress { what, done, of }| {
+        if shown {
+            eprint!(
+                "\r\x1b[K{}",
+                if done < of { format!("{} {done}/{of}", visible(&what)) } else { String::new() }
+            );
+        }
+    }
+}
+
+/// Whoever sits at the terminal, if there is one.
+pub struct AtTerminal;
+
+impl AtTerminal {
+    fn ask(question: &str) -> Option<String> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        eprint!("{question}");
+        io::stderr().flush().ok()?;
+        let mut line = String::new();
+        io::stdin().lock().read_line(&mut line).ok()?;
+        let line = line.trim_end_matches(['\r', '\n']).to_owned();
+        (!line.is_empty()).then_some(line)
+    }
+}
+
+impl Person for AtTerminal {
+    fn confirm(&mut self, preview: &Preview, wrong: Option<&str>) -> Option<String> {
+        if let Some(wrong) = wrong {
+            eprintln!("{}", visible(wrong));
+        }
+        eprintln!("{}", told(preview));
+        Self::ask(&format!("Type  {}  to go on, or enter to leave: ", visible(&preview.must_type)))
+    }
+
+    fn attest(&mut self, title: &str, text: &str) -> Option<String> {
+        eprintln!("\n{}\n\n{}", visible(title), text.lines().map(visible).collect::<Vec<_>>().join("\n"));
+        Self::ask("Say how you know, or enter to leave: ")
+    }
+
+    fn progress(&mut self, text: &str) {
+        if io::stderr().is_terminal() {
+            eprintln!("{}", visible(text));
+        }
+    }
+}
+
+/// The plan in full, in lines.
+fn told(preview: &Preview) -> String {
+    let plan = &preview.plan;
+    let dependents = &preview.dependents;
+    let mut lines = vec![
+        format!("{}  {} {}", plan.operation, visible(&plan.key_name), plan.key),
+        format!("  environment  {} ({} {})", plan.environment, plan.account, plan.region),
+        format!("  now          {} (read {})", plan.observed.state, plan.observed.at),
+        format!("  as           {}", visible(&preview.acting_as)),
+        format!(
+            "  depends      {} column keys, {} columns, {} databases",
+            dependents.column_keys.len(),
+            dependents.columns.len(),
+            dependents.databases.len()
+        ),
+        format!("  calls        {}", preview.calls.join(" → ")),
+        format!("  undo         {}", visible(&preview.undo)),
+        format!("  plan         {}", preview.digest),
+    ];
+    lines.extend(preview.warnings.iter().map(|warning| format!("  ▲ {}", visible(warning))));
+    lines.join("\n")
+}
