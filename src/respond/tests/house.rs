@@ -155,7 +155,8 @@ impl House {
 
     async fn hear(&mut self) -> Option<Told> {
         let told = tokio::time::timeout(Duration::from_mins(10), self.responder.told.recv());
-        let told = told.await.expect("the responder says nothing for ten minutes")?;
+        let told = told.await;
+        let told = told.unwrap_or_else(|_| panic!("silent for ten minutes; refused: {:?}", self.refusals))?;
         match &told {
             Told::Standing(standing) => self.standing = standing.clone(),
             Told::Refused { reason } => self.refusals.push(reason.clone()),

@@ -1,15 +1,23 @@
 // Runs one statement through tedious: connection and statement as JSON on standard input, rows as JSON out.
-const { Connection, Request } = require("tedious");
+const { Connection, Request, TYPES } = require("tedious");
+const { readFileSync } = require("fs");
 
-const at = JSON.parse(require("fs").readFileSync(0, "utf8"));
+const at = JSON.parse(readFileSync(0, "utf8"));
 const connection = new Connection({
   server: at.host,
   authentication: { type: "default", options: { userName: at.user, password: at.password } },
-  options: { port: at.port, database: at.database, encrypt: at.tls, trustServerCertificate: true },
+  options: {
+    port: at.port,
+    database: at.database,
+    encrypt: at.tls,
+    trustServerCertificate: false,
+    cryptoCredentialsDetails: at.ca ? { ca: readFileSync(at.ca) } : {},
+  },
 });
 
 function fail(error) {
-  process.stderr.write(String(error.errors ? error.errors.map((e) => e.message).join("; ") : error.message) + "\n");
+  const causes = error.errors ?? [error, error.cause].filter(Boolean);
+  process.stderr.write(causes.map((cause) => cause.message).join("; ") + "\n");
   process.exitCode = 1;
   connection.close();
 }
@@ -23,5 +31,7 @@ connection.connect((error) => {
     connection.close();
   });
   request.on("row", (columns) => rows.push(columns.map((column) => column.value)));
-  connection.execSqlBatch(request);
+  at.parameters.forEach((value, index) => request.addParameter(`p${index + 1}`, TYPES.NVarChar, value));
+  if (at.parameters.length > 0) connection.execSql(request);
+  else connection.execSqlBatch(request);
 });
