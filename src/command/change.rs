@@ -201,7 +201,10 @@ impl Run {
                 match typed.take().or_else(|| person.confirm(preview, wrong.as_deref())) {
                     Some(typed) => Answer::Say(Ask::Confirm { typed }),
                     None => Answer::End(Ended::refused(wrong.clone().unwrap_or_else(|| {
-                        format!("not confirmed, nothing happened: it takes --yes-i-typed '{}'", preview.must_type)
+                        format!(
+                            "not confirmed, nothing happened: it takes --yes-i-typed '{}'",
+                            preview.must_type
+                        )
                     }))),
                 }
             }

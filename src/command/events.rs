@@ -42,7 +42,9 @@ pub async fn run(
             let rows = shown.map(|event| EventRecord::of(event, &names).csv_row());
             output::csv(out, &EventRecord::CSV_HEADER, rows)?;
         }
-        Format::Table => output::table(out, &HEAD, shown.map(|event| cells(EventLine::of(event, &names, now))))?,
+        Format::Table => {
+            output::table(out, &HEAD, shown.map(|event| cells(EventLine::of(event, &names, now))))?
+        }
     }
     match &view.health.failing {
         None => Ok(()),

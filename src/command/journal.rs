@@ -88,9 +88,10 @@ pub fn show(
     if as_json {
         output::json(out, &chain.entries)?;
     } else {
-        let rows = chain.entries.iter().map(|entry| {
-            [entry.seq.to_string(), entry.at.to_string(), entry.kind.clone(), told(entry)]
-        });
+        let rows = chain
+            .entries
+            .iter()
+            .map(|entry| [entry.seq.to_string(), entry.at.to_string(), entry.kind.clone(), told(entry)]);
         output::table(out, &["seq", "at", "kind", "what"], rows)?;
     }
     judged(&chain)
