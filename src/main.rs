@@ -10,6 +10,7 @@ use std::io::{Write as _, stdout};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
 use open::{environment_name, open};
@@ -58,7 +59,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
         }
         Verb::Keys(words) => {
-            let settings = load(&global)?;
+            let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
                 let format = words.format.into();
@@ -66,7 +67,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             })
         }
         Verb::Events(words) => {
-            let settings = load(&global)?;
+            let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
                 let (format, limit) = (words.format.into(), words.limit);
@@ -74,7 +75,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             })
         }
         Verb::Watch => {
-            let settings = load(&global)?;
+            let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
@@ -82,7 +83,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             })
         }
         Verb::Respond { incident } => {
-            let settings = load(&global)?;
+            let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
@@ -90,7 +91,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             })
         }
         Verb::Drill { incident } => {
-            let settings = load(&global)?;
+            let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let open = open(&settings, SIMULATED, global.seed).await?;
@@ -109,10 +110,11 @@ fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
         .map_err(|error| CommandError::failed(format!("no threads could be started: {error}")))
 }
 
-/// The settings, and a log that runs from here on.
-fn load(global: &Global) -> Result<Settings, CommandError> {
+/// The settings; from here on the program logs.
+fn load(global: &Global) -> Result<(Settings, WorkerGuard), CommandError> {
     let settings = settings::load(&global.overrides())?;
-    Ok(settings)
+    let log = logs::start(&settings.state_dir).map_err(CommandError::failed)?;
+    Ok((settings, log))
 }
 
 /// Makes one change through its runbook, without a screen.
@@ -122,7 +124,7 @@ fn change(
     words: Change,
     out: &mut impl std::io::Write,
 ) -> Result<(), CommandError> {
-    let settings = load(global)?;
+    let (settings, _log) = load(global)?;
     let look = screen::Look::of(&settings)?;
     runtime()?.block_on(async {
         let open = open(&settings, &words.environment, global.seed).await?;

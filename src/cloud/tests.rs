@@ -215,6 +215,7 @@ async fn requests_are_signed_with_the_clocks_time_and_never_carry_the_secret() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "to see that the wall refuses them")]
 async fn the_wall_refuses_what_is_no_read_before_it_is_sent() {
     let canned = Canned::new(|_| ok(json!({})));
     let session = canned.session().await;

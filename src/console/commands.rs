@@ -97,7 +97,12 @@ pub const ALL: &[Entry] = &[
     everywhere(Command::Goto(Screen::Events), "events", &["2"], "what CloudTrail says was done to the keys"),
     everywhere(Command::Goto(Screen::Runbooks), "runbooks", &["3"], "the runbooks, to read and to run"),
     everywhere(Command::Goto(Screen::Timeline), "timeline", &["4"], "this incident's journal, as a timeline"),
-    everywhere(Command::Goto(Screen::Health), "health", &["5"], "the sources: age, errors, what is not visible"),
+    everywhere(
+        Command::Goto(Screen::Health),
+        "health",
+        &["5"],
+        "the sources: age, errors, what is not visible",
+    ),
     everywhere(Command::Goto(Screen::Run), "run", &[], "the run in progress").on(&[
         Screen::Keys,
         Screen::Events,
@@ -143,8 +148,13 @@ pub const ALL: &[Entry] = &[
         .hint("sort"),
     everywhere(Command::SortReverse, "sort-reverse", &["o"], "turn the order round")
         .on(&[Screen::Keys, Screen::Events]),
-    everywhere(Command::Copy, "copy", &["y"], "copy the ARN, the event or the entry to the clipboard (OSC 52)")
-        .hint("copy"),
+    everywhere(
+        Command::Copy,
+        "copy",
+        &["y"],
+        "copy the ARN, the event or the entry to the clipboard (OSC 52)",
+    )
+    .hint("copy"),
     everywhere(Command::Save, "save-screen", &["S"], "save the screen as text and SVG"),
     everywhere(Command::Refresh, "refresh", &["R", "f5"], "ask the sources again, now"),
     everywhere(Command::NextTheme, "theme", &["T"], "the next theme"),

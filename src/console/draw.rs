@@ -8,7 +8,7 @@ use super::commands::{ALL, Command};
 use super::screens::{Screen, events, gate, health, keys, run, runbooks, timeline};
 use super::state::{Overlay, State};
 use super::theme::Tone;
-use super::widgets::text::{fit, width};
+use super::widgets::text::{fit, width, wrap_words};
 use super::{header, help, palette, prompt};
 
 /// The smallest terminal on which every flow can be followed to its end.
@@ -81,8 +81,7 @@ fn too_small(state: &State, buf: &mut Buffer, area: Rect) {
         area.height,
         state.options.keymap.key(Command::Quit).map(|key| key.to_string()).unwrap_or_default(),
     );
-    let line = ratatui::text::Line::from(sentence);
-    let wrapped = super::widgets::text::wrap(&[line], usize::from(area.width), 0);
+    let wrapped = wrap_words(sentence, ratatui::style::Style::new(), usize::from(area.width));
     for (line, y) in wrapped.iter().zip(area.top()..area.bottom()) {
         buf.set_line(area.x, y, line, area.width);
     }
@@ -110,18 +109,19 @@ fn bottom_line(state: &State, buf: &mut Buffer, area: Rect) {
 }
 
 fn hints(state: &State) -> Vec<(String, &'static str)> {
-    let typing = state.screen == Screen::Run && run::typing(state);
     if state.filtering {
-        return vec![("enter".to_owned(), "keep the filter"), ("esc".to_owned(), "drop it"), ("↑↓".to_owned(), "move")];
+        return vec![
+            ("enter".to_owned(), "keep the filter"),
+            ("esc".to_owned(), "drop it"),
+            ("↑↓".to_owned(), "move"),
+        ];
     }
-    if typing {
-        return run::typing_hints(state);
+    if state.screen == Screen::Run {
+        return run::hints(state);
     }
     ALL.iter()
         .filter(|entry| entry.works_on(state.screen) && (!entry.acts || state.can_act()))
         .filter_map(|entry| Some((state.options.keymap.key(entry.command)?.to_string(), entry.hint?)))
-        .chain(
-            state.options.keymap.key(Command::Quit).map(|key| (key.to_string(), "quit")),
-        )
+        .chain(state.options.keymap.key(Command::Quit).map(|key| (key.to_string(), "quit")))
         .collect()
 }

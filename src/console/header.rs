@@ -5,18 +5,18 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
 
+use super::Mode;
 use super::commands::Command;
 use super::screens::Screen;
 use super::state::State;
 use super::theme::Tone;
 use super::widgets::text::{fit, width};
-use super::Mode;
 use crate::model::age::ago;
 use crate::model::plan::Operation;
 use crate::model::seen::Seen;
 use crate::model::source::{Source, SourceHealth};
 use crate::model::text::visible;
-use crate::respond::view::{Standing, StandingChange};
+use crate::respond::view::{Standing, StandingChange, Unfinished};
 
 type Piece = (String, Style);
 
@@ -45,12 +45,13 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
         y += 1;
         buf.set_style(line(y), bar);
         let spare = room.saturating_sub(long(&ages) + 4);
-        let who: Vec<Piece> = who.into_iter().map(|(text, style)| (fit(&text, spare).into_owned(), style)).collect();
+        let who: Vec<Piece> =
+            who.into_iter().map(|(text, style)| (fit(&text, spare).into_owned(), style)).collect();
         put(buf, line(y), 1, &who);
         put_right(buf, line(y), &ages);
     }
     y += 1;
-    for text in standing_lines(&state.standing, state.now) {
+    for text in standing_lines(&state.standing, state.now, room.saturating_sub(2)) {
         buf.set_style(line(y), state.theme.gate_down);
         let text = fit(&text, room.saturating_sub(2)).into_owned();
         buf.set_string(1, y, text, state.theme.gate_down);
@@ -87,7 +88,10 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
     if options.production {
         pieces[0].1 = theme.badge_production;
         let said = if name.contains("PROD") { name } else { format!("{name} PRODUCTION") };
-        pieces.push((format!(" {said} "), theme.badge_production.add_modifier(ratatui::style::Modifier::REVERSED)));
+        pieces.push((
+            format!(" {said} "),
+            theme.badge_production.add_modifier(ratatui::style::Modifier::REVERSED),
+        ));
     } else {
         let style = if options.simulated { theme.badge_pretend } else { theme.badge };
         let pretend = options.simulated && !name.contains("SIMULATED");
@@ -99,7 +103,9 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
     let account = options.account.as_deref().unwrap_or("account unknown");
     pieces.push((format!("  {} {}  ", visible(account), visible(&options.region)), bar));
     pieces.push(match &options.mode {
-        Mode::Watch => (" READ-ONLY ".to_owned(), if options.production { bar } else { theme.badge_read_only }),
+        Mode::Watch => {
+            (" READ-ONLY ".to_owned(), if options.production { bar } else { theme.badge_read_only })
+        }
         Mode::Respond { incident } => (format!(" {incident} "), theme.badge_armed),
         Mode::Drill { incident, .. } => (format!(" DRILL · {incident} "), theme.badge_armed),
     });
@@ -117,15 +123,15 @@ fn identity(state: &State) -> String {
 /// `kms 8 s · trail 4 m · sql 31 s`: the oldest of each kind, and what is wrong with it.
 fn ages(state: &State, bar: Style) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let sources = || state.inventory.sources.iter().chain(std::iter::once((&state.trail.source, &state.trail.health)));
-    let kinds: [(&str, fn(&Source) -> bool); 4] = [
-        ("kms", |s| matches!(s, Source::Kms(_))),
-        ("trail", |s| matches!(s, Source::Trail(_))),
-        ("sql", |s| matches!(s, Source::Sql(_))),
-        ("rds", |s| matches!(s, Source::Rds(_))),
-    ];
-    for (word, is) in kinds {
-        let Some(worst) = sources().filter(|(source, _)| is(source)).map(|(_, health)| health).max_by_key(rank) else {
+    let sources =
+        || state.inventory.sources.iter().chain(std::iter::once((&state.trail.source, &state.trail.health)));
+    for word in ["kms", "trail", "sql", "rds"] {
+        let is = |source: &Source| kind(source) == word;
+        let Some(worst) = sources()
+            .filter(|(source, _)| is(source))
+            .map(|(_, health)| health)
+            .max_by_key(|health| rank(health))
+        else {
             continue;
         };
         if !pieces.is_empty() {
@@ -138,15 +144,26 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
     pieces
 }
 
+fn kind(source: &Source) -> &'static str {
+    match source {
+        Source::Kms(_) => "kms",
+        Source::Trail(_) => "trail",
+        Source::Sql(_) => "sql",
+        Source::Rds(_) => "rds",
+    }
+}
+
 /// Orders the healths of a kind: failing before silent before old.
-fn rank(health: &&SourceHealth) -> (bool, bool, std::cmp::Reverse<Option<Timestamp>>) {
+fn rank(health: &SourceHealth) -> (bool, bool, std::cmp::Reverse<Option<Timestamp>>) {
     (health.failing.is_some(), health.last_success.is_none(), std::cmp::Reverse(health.last_success))
 }
 
 fn age(health: &SourceHealth, now: Timestamp) -> (String, bool) {
     let since = health.last_success.map(|at| ago(at, now));
     match (&health.failing, since) {
-        (_, since) if health.throttled => (format!("throttled ({})", since.unwrap_or_else(|| "never".into())), true),
+        (_, since) if health.throttled => {
+            (format!("throttled ({})", since.unwrap_or_else(|| "never".into())), true)
+        }
         (Some((_, why)), Some(since)) => (format!("✖ {} ({since})", why.cause.word()), true),
         (Some((_, why)), None) => (format!("✖ {}", why.cause.word()), true),
         (None, Some(since)) => (since, false),
@@ -155,21 +172,12 @@ fn age(health: &SourceHealth, now: Timestamp) -> (String, bool) {
 }
 
 /// `GATE DOWN …` for each change that stands, what is unfinished, what is owed. At most three lines.
-fn standing_lines(standing: &Standing, now: Timestamp) -> Vec<String> {
+fn standing_lines(standing: &Standing, now: Timestamp, room: usize) -> Vec<String> {
     let mut lines: Vec<String> = standing
         .unfinished
         .iter()
-        .map(|change| {
-            format!(
-                "UNFINISHED {} on {}, {} ago · {} · {} · c goes on",
-                change.operation,
-                visible(&change.key_name),
-                ago(change.intended_at, now),
-                if change.answered { "answered, not proved" } else { "outcome unknown" },
-                visible(&change.now),
-            )
-        })
-        .chain(standing.changes.iter().map(|change| stands(change, now)))
+        .map(|change| unfinished(change, now, room))
+        .chain(standing.changes.iter().map(|change| stands(change, now, room)))
         .collect();
     let more = lines.len().saturating_sub(2);
     lines.truncate(2);
@@ -181,27 +189,46 @@ fn standing_lines(standing: &Standing, now: Timestamp) -> Vec<String> {
         let owed: Vec<_> = standing.owed.iter().map(|owed| visible(owed)).collect();
         last.push(format!("owed: {} (w sends again)", owed.join(", ")));
     }
-    match (lines.last_mut(), last.is_empty()) {
-        (_, true) => {}
-        (Some(line), false) => *line = format!("{line} · {}", last.join(" · ")),
-        (None, false) => lines.push(last.join(" · ").replacen("owed", "OWED", 1)),
+    let last = last.join(" · ");
+    match lines.last_mut() {
+        _ if last.is_empty() => {}
+        Some(line) if width(line) + width(&last) + 3 <= room => *line = format!("{line} · {last}"),
+        _ => lines.push(last),
     }
     lines
 }
 
-fn stands(change: &StandingChange, now: Timestamp) -> String {
-    let what = if change.operation == Operation::DisableKey { "GATE DOWN" } else { "CHANGED" };
+/// The way on always has its place; what comes before it is cut.
+fn unfinished(change: &Unfinished, now: Timestamp, room: usize) -> String {
+    const ON: &str = " · c goes on";
+    let told = format!(
+        "UNFINISHED {} on {}, {} ago · {} · {}",
+        change.operation,
+        visible(&change.key_name),
+        ago(change.intended_at, now),
+        if change.answered { "answered, not proved" } else { "outcome unknown" },
+        visible(&change.now),
+    );
+    format!("{}{ON}", fit(&told, room.saturating_sub(width(ON))))
+}
+
+fn stands(change: &StandingChange, now: Timestamp, room: usize) -> String {
+    let what = if change.operation == Operation::DisableKey {
+        "GATE DOWN".to_owned()
+    } else {
+        format!("CHANGED {}", change.operation)
+    };
     let exposed = match change.exposed_until {
         Some(until) if until > now => {
-            format!(" · exposed until {} ({})", until.strftime("%H:%MZ"), left(until.duration_since(now)))
+            let countdown = format!(" ({})", left(until.duration_since(now)));
+            let countdown = if room < 100 { "" } else { &countdown };
+            format!(" · exposed until {}{countdown}", until.strftime("%H:%MZ"))
         }
-        Some(_) => " · no client can still hold a column key".to_owned(),
+        Some(_) => " · column key caches are over".to_owned(),
         None => String::new(),
     };
-    let operation =
-        if change.operation == Operation::DisableKey { String::new() } else { format!(" {}", change.operation) };
     format!(
-        "{what}{operation} {} {} · verified ×{}{exposed}",
+        "{what} {} {} · verified ×{}{exposed}",
         visible(&change.key_name),
         ago(change.at, now),
         change.agreeing_reads
@@ -221,7 +248,8 @@ fn tabs(state: &mut State, buf: &mut Buffer, line: Rect) {
     for (number, tab) in Screen::TABS.into_iter().enumerate() {
         let active = state.screen.tab() == tab;
         let title = if active { state.screen.title() } else { tab.title() };
-        let text = if active { format!("[{} {title}]", number + 1) } else { format!(" {} {title} ", number + 1) };
+        let text =
+            if active { format!("[{} {title}]", number + 1) } else { format!(" {} {title} ", number + 1) };
         let style = if active { theme.tab_active } else { theme.tab };
         let start = x;
         (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.right().saturating_sub(x)), style);
@@ -229,14 +257,19 @@ fn tabs(state: &mut State, buf: &mut Buffer, line: Rect) {
     }
     let key = |command| state.options.keymap.key(command).map(|key| key.to_string()).unwrap_or_default();
     let mut pieces = Vec::new();
-    for (command, word) in [(Command::Help, "help"), (Command::Palette, "command"), (Command::Filter, "filter")] {
+    for (command, word) in
+        [(Command::Help, "help"), (Command::Palette, "command"), (Command::Filter, "filter")]
+    {
         pieces.push((key(command), theme.tone(Tone::Accent)));
         pieces.push((format!(" {word}  "), theme.tone(Tone::Dim)));
+    }
+    // As many as there is room for; help is the last to go.
+    let room = usize::from(line.right().saturating_sub(x)).saturating_sub(1);
+    while long(&pieces) > room + 2 {
+        pieces.truncate(pieces.len().saturating_sub(2));
     }
     if let Some((last, _)) = pieces.last_mut() {
         last.truncate(last.trim_end().len());
     }
-    if usize::from(line.right().saturating_sub(x)) > long(&pieces) + 2 {
-        put_right(buf, line, &pieces);
-    }
+    put_right(buf, line, &pieces);
 }

@@ -9,6 +9,7 @@ use super::state::{Action, Overlay, State};
 use super::theme::Tone;
 use super::widgets::panel;
 use super::widgets::scroll::Scroll;
+use super::widgets::text::Paragraph;
 
 /// The help while it is open.
 #[derive(Default)]
@@ -30,41 +31,49 @@ impl Help {
 /// Draws it over the screen.
 pub fn draw(state: &State, help: &mut Help, buf: &mut Buffer, screen: Rect) {
     let title = format!("Keys of the {} screen", state.screen.title());
-    let inner = panel::overlay(buf, screen, &state.theme, (76, screen.height.saturating_sub(2)), &title, "esc back");
+    let inner =
+        panel::overlay(buf, screen, &state.theme, (76, screen.height.saturating_sub(2)), &title, "esc back");
     help.scroll.draw(buf, inner, &state.theme, &lines(state));
 }
 
-fn lines(state: &State) -> Vec<Line<'static>> {
+fn lines(state: &State) -> Vec<Paragraph> {
     let theme = &state.theme;
     let mut lines = Vec::new();
     let mut section = |title: &str, wanted: &dyn Fn(&Entry) -> bool| {
-        lines.push(Line::styled(title.to_owned(), theme.tone(Tone::Heading)));
+        lines.push(Line::styled(title.to_owned(), theme.tone(Tone::Heading)).into());
         for entry in ALL.iter().filter(|entry| wanted(entry)) {
             lines.push(line(state, entry));
         }
-        lines.push(Line::default());
+        lines.push(Paragraph::default());
     };
     section("HERE", &|entry| !entry.screens.is_empty() && entry.works_on(state.screen));
     section("EVERYWHERE", &|entry| entry.screens.is_empty());
     section("ON OTHER SCREENS", &|entry| !entry.works_on(state.screen));
-    lines.push(Line::styled("WHAT THE SIGNS MEAN", theme.tone(Tone::Heading)));
+    lines.push(Line::styled("WHAT THE SIGNS MEAN", theme.tone(Tone::Heading)).into());
     lines.push(Line::from(
-        "● enabled   ◐ disabled   ✖ pending deletion, or gone   ▲ overdue   △ due   ↻ CEK in rotation   ◍ not usable   ? not visible   ◇ not in KMS   ◌ loading",
-    ));
-    lines.push(Line::from("\"not visible\" is never \"none\": a permission or a connection is missing; 5 says which."));
+        "● enabled   ◐ disabled   ✖ pending deletion, or gone   ▲ overdue   ! unavailable   ◔ not ready   ↻ column key in rotation   ? not visible   ◌ not in KMS   … loading",
+    ).into());
+    lines.push(
+        Line::from(
+            "\"not visible\" is never \"none\": a permission or a connection is missing; 5 says which.",
+        )
+        .into(),
+    );
     lines
 }
 
-fn line(state: &State, entry: &Entry) -> Line<'static> {
-    let keys: Vec<String> = state.options.keymap.keys(entry.command).iter().map(ToString::to_string).collect();
+fn line(state: &State, entry: &Entry) -> Paragraph {
+    let keys: Vec<String> =
+        state.options.keymap.keys(entry.command).iter().map(ToString::to_string).collect();
     let off = entry.acts && !state.can_act();
     let tone = if off { Tone::Dim } else { Tone::Text };
-    Line::from(vec![
+    let line = Line::from(vec![
         Span::styled(format!("  {:<16}", keys.join(" ")), state.theme.tone(Tone::Accent)),
-        Span::styled(format!("{:<15}", entry.word), state.theme.tone(Tone::Dim)),
+        Span::styled(format!("{:<16}", entry.word), state.theme.tone(Tone::Dim)),
         Span::styled(
             format!("{}{}", entry.description, if off { " (not while read-only)" } else { "" }),
             state.theme.tone(tone),
         ),
-    ])
+    ]);
+    Paragraph::hanging(line, 34)
 }

@@ -54,7 +54,8 @@ impl Key {
     /// The key of an event, with what terminals tell differently made one.
     #[must_use]
     pub fn of(event: KeyEvent) -> Self {
-        let mut modifiers = event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let mut modifiers =
+            event.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
         let mut code = event.code;
         match code {
             // Shift is in the letter already.
@@ -154,8 +155,9 @@ impl Keymap {
         for (at, (first, keys)) in self.bindings.iter().enumerate() {
             for (second, others) in &self.bindings[at + 1..] {
                 let shared = keys.iter().find(|key| others.contains(key));
-                let screen =
-                    Screen::ALL.into_iter().find(|screen| first.works_on(*screen) && second.works_on(*screen));
+                let screen = Screen::ALL
+                    .into_iter()
+                    .find(|screen| first.works_on(*screen) && second.works_on(*screen));
                 if let (Some(key), Some(screen)) = (shared, screen) {
                     return Err(KeymapError::Conflict {
                         key: key.to_string(),
@@ -195,8 +197,7 @@ impl Keymap {
 }
 
 fn read(entry: &'static Entry, key: &str) -> Result<Key, KeymapError> {
-    key.parse()
-        .map_err(|()| KeymapError::UnknownKey { command: entry.word.to_owned(), key: key.to_owned() })
+    key.parse().map_err(|()| KeymapError::UnknownKey { command: entry.word.to_owned(), key: key.to_owned() })
 }
 
 /// `; did you mean …` for a word that shares most of its beginning with a command.

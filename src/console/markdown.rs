@@ -4,17 +4,18 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line, Span};
 
 use super::theme::{Theme, Tone};
+use super::widgets::text::Paragraph;
 use crate::model::text::visible;
 
 /// A text as lines, to be wrapped by whoever draws them. Paragraphs are joined into one line each.
 #[must_use]
-pub fn render(text: &str, theme: &Theme) -> Vec<Line<'static>> {
+pub fn render(text: &str, theme: &Theme) -> Vec<Paragraph> {
     let mut page = Page { theme, lines: Vec::new(), paragraph: String::new(), code: false };
     for line in text.lines() {
         page.line(line);
     }
     page.end_paragraph();
-    while page.lines.last().is_some_and(|line| line.width() == 0) {
+    while page.lines.last().is_some_and(|last| last.line.width() == 0) {
         page.lines.pop();
     }
     page.lines
@@ -22,7 +23,7 @@ pub fn render(text: &str, theme: &Theme) -> Vec<Line<'static>> {
 
 struct Page<'a> {
     theme: &'a Theme,
-    lines: Vec<Line<'static>>,
+    lines: Vec<Paragraph>,
     paragraph: String,
     code: bool,
 }
@@ -35,14 +36,15 @@ impl Page<'_> {
             self.code = !self.code;
         } else if self.code {
             let shown = format!("  {}", visible(line));
-            self.lines.push(Line::styled(shown, self.theme.tone(Tone::Accent)));
+            self.lines.push(Paragraph::hanging(Line::styled(shown, self.theme.tone(Tone::Accent)), 4));
         } else if trimmed.is_empty() {
             self.end_paragraph();
             self.blank();
         } else if let Some(title) = heading(trimmed) {
             self.end_paragraph();
             self.blank();
-            self.lines.push(Line::styled(visible(title).into_owned(), self.theme.tone(Tone::Heading)));
+            let title = Line::styled(visible(title).into_owned(), self.theme.tone(Tone::Heading));
+            self.lines.push(title.into());
         } else if let Some((bullet, item)) = item(trimmed) {
             self.end_paragraph();
             self.paragraph = format!("{bullet} {item}");
@@ -55,15 +57,17 @@ impl Page<'_> {
     }
 
     fn blank(&mut self) {
-        if self.lines.last().is_some_and(|line| line.width() > 0) {
-            self.lines.push(Line::default());
+        if self.lines.last().is_some_and(|last| last.line.width() > 0) {
+            self.lines.push(Paragraph::default());
         }
     }
 
     fn end_paragraph(&mut self) {
         if !self.paragraph.is_empty() {
             let text = std::mem::take(&mut self.paragraph);
-            self.lines.push(Line::from(inline(&visible(&text), self.theme)));
+            let indent = item(&text).map_or(0, |(bullet, _)| bullet.chars().count() + 1);
+            let line = Line::from(inline(&visible(&text), self.theme));
+            self.lines.push(Paragraph::hanging(line, indent));
         }
     }
 }
@@ -75,7 +79,9 @@ fn heading(line: &str) -> Option<&str> {
 
 /// `- item`, `* item`, `1. item`.
 fn item(line: &str) -> Option<(String, &str)> {
-    if let Some(item) = line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")) {
+    if let Some(item) =
+        line.strip_prefix("- ").or_else(|| line.strip_prefix("* ")).or_else(|| line.strip_prefix("• "))
+    {
         return Some(("•".to_owned(), item));
     }
     let (number, item) = line.split_once(". ")?;
@@ -124,13 +130,15 @@ mod tests {
     use proptest::prelude::*;
 
     fn shown(text: &str) -> Vec<String> {
-        render(text, &Theme::new(ThemeName::Dark)).iter().map(ToString::to_string).collect()
+        render(text, &Theme::new(ThemeName::Dark)).iter().map(|p| p.line.to_string()).collect()
     }
 
     #[test]
     fn marks_become_looks_and_paragraphs_flow() {
         assert_eq!(
-            shown("# Drop\nUse **only** when\nthe `key` is *leaked*.\n\n- one\n- two\n\n```\ncode *here*\n```\n"),
+            shown(
+                "# Drop\nUse **only** when\nthe `key` is *leaked*.\n\n- one\n- two\n\n```\ncode *here*\n```\n"
+            ),
             ["Drop", "Use only when the key is leaked.", "", "• one", "• two", "", "  code *here*"]
         );
         assert_eq!(shown("2 * 3 * 4 and **open"), ["2 * 3 * 4 and **open"]);

@@ -4,7 +4,7 @@
 //! turns each into [`state::Action`]s; only the runner performs those. Drawing reads the state and nothing else.
 
 pub mod commands;
-mod draw;
+pub mod draw;
 mod header;
 mod help;
 pub mod keymap;
@@ -49,8 +49,11 @@ pub struct Sources {
     /// Asks every source again, now.
     pub refresh: Box<dyn Fn() + Send>,
     /// Puts text on the clipboard: [`terminal::clipboard`] in production.
-    pub clipboard: Box<dyn FnMut(&str) -> io::Result<()> + Send>,
+    pub clipboard: Clipboard,
 }
+
+/// Puts text on a clipboard.
+pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
 
 /// The two ends of `respond`'s channels.
 pub struct Responder {

@@ -32,7 +32,9 @@ impl Palette {
                 return perform(state, entry.command);
             }
             KeyCode::Up => self.selected = self.selected.saturating_sub(1),
-            KeyCode::Down | KeyCode::Tab => self.selected = (self.selected + 1).min(found.len().saturating_sub(1)),
+            KeyCode::Down | KeyCode::Tab => {
+                self.selected = (self.selected + 1).min(found.len().saturating_sub(1));
+            }
             KeyCode::Backspace if self.input.text().is_empty() => return Vec::new(),
             _ => {
                 self.input.on_key(key);
@@ -97,10 +99,10 @@ pub fn draw(state: &State, palette: &Palette, buf: &mut Buffer, screen: Rect) {
         let key = state.options.keymap.key(entry.command).map(|key| key.to_string()).unwrap_or_default();
         let off = entry.acts && !state.can_act();
         let tone = if off { Tone::Dim } else { Tone::Text };
-        buf.set_stringn(inner.x, y, format!(" {:<15}", entry.word), room, theme.tone(Tone::Strong));
+        buf.set_stringn(inner.x, y, format!(" {:<16}", entry.word), room, theme.tone(Tone::Strong));
         let described = if off { "not while read-only" } else { entry.description };
         let room = room.saturating_sub(28);
-        buf.set_stringn(inner.x + 17, y, fit(described, room), room, theme.tone(tone));
+        buf.set_stringn(inner.x + 18, y, fit(described, room), room, theme.tone(tone));
         let x = inner.right().saturating_sub(u16::try_from(key.len()).unwrap_or(0) + 1);
         buf.set_string(x, y, key, theme.tone(Tone::Accent));
         if at + first == palette.selected {

@@ -8,7 +8,7 @@ use super::state::{Action, Overlay, State, Words};
 use super::theme::Tone;
 use super::widgets::input::TextInput;
 use super::widgets::panel;
-use super::widgets::text::{fit, wrap};
+use super::widgets::text::{fit, wrap_words};
 use super::{Exit, RunbookCard};
 use crate::model::arn::KeyArn;
 use crate::model::pair::{DatabaseRef, Inventory, Row};
@@ -41,7 +41,8 @@ impl StartForm {
             let told = told(&target);
             (target, told)
         });
-        let target = given.as_ref().map_or_else(TextInput::default, |(_, told)| TextInput::with(told.clone()));
+        let target =
+            given.as_ref().map_or_else(TextInput::default, |(_, told)| TextInput::with(told.clone()));
         let field = if given.is_some() { Field::Runbook } else { Field::Target };
         Self { runbook, given, target, reason: TextInput::default(), field, complaint: None }
     }
@@ -70,12 +71,12 @@ impl StartForm {
                 Ok(ask) => return state.ask(ask),
                 Err(complaint) => self.complaint = Some(complaint),
             },
-            (KeyCode::Enter | KeyCode::Tab, _) => self.field = self.field.next(),
-            (KeyCode::BackTab, _) => self.field = self.field.next().next(),
-            (KeyCode::Up | KeyCode::Left, Field::Runbook) => self.runbook = (self.runbook + count - 1) % count,
+            (KeyCode::Up | KeyCode::Left, Field::Runbook) => {
+                self.runbook = (self.runbook + count - 1) % count;
+            }
             (KeyCode::Down | KeyCode::Right, Field::Runbook) => self.runbook = (self.runbook + 1) % count,
-            (KeyCode::Up, _) => self.field = self.field.next().next(),
-            (KeyCode::Down, _) => self.field = self.field.next(),
+            (KeyCode::BackTab | KeyCode::Up, _) => self.field = self.field.next().next(),
+            (KeyCode::Enter | KeyCode::Tab | KeyCode::Down, _) => self.field = self.field.next(),
             (_, Field::Runbook) => {}
             (_, Field::Target) => {
                 self.target.on_key(key);
@@ -132,10 +133,12 @@ fn resolve(typed: &str, inventory: &Inventory) -> Result<(Target, String), Strin
         return Err("name the target: a column key, `COLUMN KEY in DATABASE`, or a KMS key's ARN".to_owned());
     }
     if let Ok(arn) = typed.parse::<KeyArn>() {
-        let name = inventory.keys.get(&arn).map_or_else(|| "not in the inventory".to_owned(), |key| key.name());
+        let name =
+            inventory.keys.get(&arn).map_or_else(|| "not in the inventory".to_owned(), |key| key.name());
         return Ok((Target::Key(arn), name));
     }
-    let (cek, database) = typed.split_once(" in ").map_or((typed, None), |(cek, db)| (cek.trim(), Some(db.trim())));
+    let (cek, database) =
+        typed.split_once(" in ").map_or((typed, None), |(cek, db)| (cek.trim(), Some(db.trim())));
     let mut places: Vec<&DatabaseRef> = inventory
         .pairs()
         .filter(|pair| pair.cek.to_string() == cek)
@@ -145,15 +148,20 @@ fn resolve(typed: &str, inventory: &Inventory) -> Result<(Target, String), Strin
     places.sort_unstable();
     places.dedup();
     match places.as_slice() {
-        [] => Err(format!("no column key `{cek}` is visible{}; a KMS key's ARN is taken too",
-            database.map(|name| format!(" in {name}")).unwrap_or_default())),
+        [] => Err(format!(
+            "no column key `{cek}` is visible{}; a KMS key's ARN is taken too",
+            database.map(|name| format!(" in {name}")).unwrap_or_default()
+        )),
         [place] => {
             let told = format!("found in {} on {}", place.database, place.server);
             Ok((Target::ColumnKey { cek: cek_of(cek, inventory), database: Some((*place).clone()) }, told))
         }
         several => {
             let names: Vec<String> = several.iter().map(|place| place.database.to_string()).collect();
-            Err(format!("`{cek}` is in {}: add ` in DATABASE`, or start from its row on the Keys screen", names.join(", ")))
+            Err(format!(
+                "`{cek}` is in {}: add ` in DATABASE`, or start from its row on the Keys screen",
+                names.join(", ")
+            ))
         }
     }
 }
@@ -170,10 +178,9 @@ fn cek_of(shown: &str, inventory: &Inventory) -> Untrusted {
 #[must_use]
 pub fn target_of(row: &Row) -> Option<Target> {
     match row {
-        Row::Pair(pair) => Some(Target::ColumnKey {
-            cek: pair.cek.clone(),
-            database: Some(pair.cmk.database.clone()),
-        }),
+        Row::Pair(pair) => {
+            Some(Target::ColumnKey { cek: pair.cek.clone(), database: Some(pair.cmk.database.clone()) })
+        }
         Row::UnusedMasterKey { .. } | Row::UnreferencedKey { .. } => row.key_arn().cloned().map(Target::Key),
         Row::OrphanColumnKey { .. } | Row::UnreadableDatabase { .. } | Row::UnreadableServer { .. } => None,
     }
@@ -183,9 +190,15 @@ pub fn target_of(row: &Row) -> Option<Target> {
 pub fn draw_start(state: &State, form: &StartForm, buf: &mut Buffer, screen: Rect) {
     let theme = &state.theme;
     let inner = panel::overlay(
-        buf, screen, theme, (76, 13), "Run a runbook", "enter next, then start · esc leave, nothing happens",
+        buf,
+        screen,
+        theme,
+        (76, 13),
+        "Run a runbook",
+        "enter next, then start · esc leave, nothing happens",
     );
-    let title = state.options.runbooks.get(form.runbook).map_or("no runbooks", |card: &RunbookCard| &card.title);
+    let title =
+        state.options.runbooks.get(form.runbook).map_or("no runbooks", |card: &RunbookCard| &card.title);
     let mut y = inner.y + 1;
     let mut label = |word: &str, field: Field| {
         let active = form.field == field;
@@ -193,7 +206,13 @@ pub fn draw_start(state: &State, form: &StartForm, buf: &mut Buffer, screen: Rec
         let mark = if active { "▸" } else { " " };
         let at = y;
         if at < inner.bottom() {
-            buf.set_stringn(inner.x, at, format!("{mark} {word}"), usize::from(inner.width), theme.tone(tone));
+            buf.set_stringn(
+                inner.x,
+                at,
+                format!("{mark} {word}"),
+                usize::from(inner.width),
+                theme.tone(tone),
+            );
         }
         y += 2;
         Rect { x: inner.x + 11.min(inner.width), y: at, width: inner.width.saturating_sub(11), height: 1 }
@@ -207,8 +226,16 @@ pub fn draw_start(state: &State, form: &StartForm, buf: &mut Buffer, screen: Rec
         Err(why) => (why, Tone::Notice),
     };
     let choice = format!("‹ {title} ›");
-    buf.set_stringn(runbook.x, runbook.y, fit(&choice, usize::from(runbook.width)), usize::from(runbook.width), theme.tone(Tone::Strong));
-    for (input, place, field) in [(&form.target, target, Field::Target), (&form.reason, reason, Field::Reason)] {
+    buf.set_stringn(
+        runbook.x,
+        runbook.y,
+        fit(&choice, usize::from(runbook.width)),
+        usize::from(runbook.width),
+        theme.tone(Tone::Strong),
+    );
+    for (input, place, field) in
+        [(&form.target, target, Field::Target), (&form.reason, reason, Field::Reason)]
+    {
         if form.field == field {
             input.draw(buf, place, theme.input);
         } else {
@@ -220,8 +247,8 @@ pub fn draw_start(state: &State, form: &StartForm, buf: &mut Buffer, screen: Rec
         Some(complaint) => (complaint.clone(), Tone::Bad),
         None => found,
     };
-    let line = ratatui::text::Line::styled(words, theme.tone(tone));
-    for (line, y) in wrap(&[line], usize::from(inner.width), 0).iter().zip(inner.y + 7..inner.bottom()) {
+    let lines = wrap_words(words, theme.tone(tone), usize::from(inner.width));
+    for (line, y) in lines.iter().zip(inner.y + 7..inner.bottom()) {
         buf.set_line(inner.x, y, line, inner.width);
     }
 }
@@ -255,9 +282,19 @@ impl NoteForm {
 
 /// Draws the note's form.
 pub fn draw_note(state: &State, form: &NoteForm, buf: &mut Buffer, screen: Rect) {
-    let inner =
-        panel::overlay(buf, screen, &state.theme, (72, 5), "A note for the journal", "enter keep it · esc leave");
-    form.input.draw(buf, Rect { y: inner.y + 1, height: 1.min(inner.height), ..inner }.intersection(inner), state.theme.input);
+    let inner = panel::overlay(
+        buf,
+        screen,
+        &state.theme,
+        (72, 5),
+        "A note for the journal",
+        "enter keep it · esc leave",
+    );
+    form.input.draw(
+        buf,
+        Rect { y: inner.y + 1, height: 1.min(inner.height), ..inner }.intersection(inner),
+        state.theme.input,
+    );
 }
 
 /// The question that stands between a running change and the door.
@@ -282,8 +319,8 @@ pub fn draw_quit(state: &State, buf: &mut Buffer, screen: Rect) {
     let inner = panel::overlay(buf, screen, theme, (66, 8), "The run is at work", "y leave now · esc stay");
     let text = "A step of the run is under way. Leaving now does not take back what was sent; the journal \
                 keeps what is known, and the next start names it and offers to go on.";
-    let line = ratatui::text::Line::styled(text, theme.tone(Tone::Text));
-    for (line, y) in wrap(&[line], usize::from(inner.width), 0).iter().zip(inner.y + 1..inner.bottom()) {
+    let lines = wrap_words(text, theme.tone(Tone::Text), usize::from(inner.width));
+    for (line, y) in lines.iter().zip(inner.y + 1..inner.bottom()) {
         buf.set_line(inner.x, y, line, inner.width);
     }
 }

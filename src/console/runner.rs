@@ -95,13 +95,12 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
                 Some(input) => Ok(Event::Input(input?)),
                 None => Ok(Event::InputEnded),
             },
-            told = told => match told {
-                Some(told) => Ok(Event::Told(Box::new(told))),
-                None => {
-                    sources.responder = None;
-                    Ok(Event::ResponderGone)
-                }
-            },
+            told = told => Ok(if let Some(told) = told {
+                Event::Told(Box::new(told))
+            } else {
+                sources.responder = None;
+                Event::ResponderGone
+            }),
             Ok(()) = sources.inventory.changed() => {
                 Ok(Event::Inventory(sources.inventory.borrow_and_update().clone()))
             }
@@ -151,7 +150,9 @@ fn perform<B: Backend>(
         }
         Action::Copy { text, what } => state.say(match (sources.clipboard)(&text) {
             Ok(()) => Words::good(format!("copied {what} (OSC 52; a terminal may refuse it without a word)")),
-            Err(error) => Words::bad(format!("{what} could not be copied: {error}; S saves the screen instead")),
+            Err(error) => {
+                Words::bad(format!("{what} could not be copied: {error}; S saves the screen instead"))
+            }
         }),
         Action::SaveScreen => {
             let frame = terminal.draw(|frame| draw::draw(state, frame)).map_err(drawing)?;
@@ -175,9 +176,10 @@ fn save_screen(buffer: &Buffer, state: &State) -> Words {
     let picture = save(state, &format!("{name}.svg"), &svg::svg(buffer, state.options.theme));
     match (text, picture) {
         (Ok(path), Ok(_)) => Words::good(format!("saved {} and .svg", path.display())),
-        (Err(error), _) | (_, Err(error)) => {
-            Words::bad(format!("the screen could not be saved in {}: {error}", state.options.save_dir.display()))
-        }
+        (Err(error), _) | (_, Err(error)) => Words::bad(format!(
+            "the screen could not be saved in {}: {error}",
+            state.options.save_dir.display()
+        )),
     }
 }
 

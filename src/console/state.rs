@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use ratatui::crossterm::event::{Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind};
+use ratatui::crossterm::event::{
+    Event as Input, KeyEvent, KeyEventKind, MouseButton, MouseEvent, MouseEventKind,
+};
 use ratatui::layout::Rect;
 
 use super::commands::Command;
@@ -112,7 +114,13 @@ pub struct State {
 impl State {
     /// A console that knows nothing yet. `can_act` is whether there is a responder to ask.
     #[must_use]
-    pub fn new(options: Options, can_act: bool, trail: Arc<TrailView>, now: Timestamp, size: (u16, u16)) -> Self {
+    pub fn new(
+        options: Options,
+        can_act: bool,
+        trail: Arc<TrailView>,
+        now: Timestamp,
+        size: (u16, u16),
+    ) -> Self {
         Self {
             theme: Theme::new(options.theme),
             options: Arc::new(options),
@@ -265,7 +273,12 @@ fn on_key(state: &mut State, key: KeyEvent) -> Vec<Action> {
 }
 
 /// An overlay keeps itself on the screen by being put back.
-fn on_overlay_key(state: &mut State, overlay: Overlay, key: KeyEvent, command: Option<Command>) -> Vec<Action> {
+fn on_overlay_key(
+    state: &mut State,
+    overlay: Overlay,
+    key: KeyEvent,
+    command: Option<Command>,
+) -> Vec<Action> {
     match overlay {
         Overlay::Help(help) => help.on_key(state, command),
         Overlay::Palette(palette) => palette.on_key(state, key),
@@ -313,7 +326,6 @@ fn on_paste(state: &mut State, text: &str) {
         Some(Overlay::Palette(palette)) => palette.input.insert(text),
         Some(Overlay::Start(form)) => form.insert(text),
         Some(Overlay::Note(form)) => form.input.insert(text),
-        Some(Overlay::Help(_) | Overlay::Quit(_)) => {}
         None if state.filtering => {
             if let Some(picker) = picker(state) {
                 picker.filter.insert(text);
@@ -321,7 +333,7 @@ fn on_paste(state: &mut State, text: &str) {
             refilter(state);
         }
         None if state.screen == Screen::Run => run::on_paste(state, text),
-        None => {}
+        Some(Overlay::Help(_) | Overlay::Quit(_)) | None => {}
     }
 }
 
@@ -446,9 +458,9 @@ fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Action> {
 /// A click selects a row; a click on the selected one opens it.
 fn on_click(state: &mut State, x: u16, y: u16) -> Vec<Action> {
     let (list, length) = match state.screen {
-        Screen::Keys => (&mut state.keys.picker.list, state.keys.picker.len()),
-        Screen::Events => (&mut state.events.picker.list, state.events.picker.len()),
-        Screen::Timeline => (&mut state.timeline.picker.list, state.timeline.picker.len()),
+        Screen::Keys => state.keys.picker.list_and_len(),
+        Screen::Events => state.events.picker.list_and_len(),
+        Screen::Timeline => state.timeline.picker.list_and_len(),
         Screen::Runbooks => (&mut state.runbooks.list, state.options.runbooks.len()),
         Screen::Health | Screen::Run => return Vec::new(),
     };

@@ -28,7 +28,8 @@ pub fn text(buffer: &Buffer) -> String {
 /// The screen as an SVG with its colours, in whatever monospaced font the viewer has.
 #[must_use]
 pub fn svg(buffer: &Buffer, theme: ThemeName) -> String {
-    let (ground, ink) = if theme == ThemeName::Light { ("#ffffff", "#1c1c1c") } else { ("#10141a", "#d7dae0") };
+    let (ground, ink) =
+        if theme == ThemeName::Light { ("#ffffff", "#1c1c1c") } else { ("#10141a", "#d7dae0") };
     let wide = u32::from(buffer.area.width) * CELL.0 + MARGIN * 2;
     let high = u32::from(buffer.area.height) * CELL.1 + MARGIN * 2;
     let mut svg = format!(
@@ -59,10 +60,7 @@ fn each<'b>(buffer: &'b Buffer, y: u16, mut with: impl FnMut(u16, &'b Cell)) {
 }
 
 fn place(buffer: &Buffer, x: u16, y: u16) -> (u32, u32) {
-    (
-        MARGIN + u32::from(x - buffer.area.left()) * CELL.0,
-        MARGIN + u32::from(y - buffer.area.top()) * CELL.1,
-    )
+    (MARGIN + u32::from(x - buffer.area.left()) * CELL.0, MARGIN + u32::from(y - buffer.area.top()) * CELL.1)
 }
 
 /// Ink and ground of a cell, reversal done.
@@ -177,9 +175,22 @@ fn colour(colour: Color) -> Option<String> {
     let (r, g, b) = match index {
         0..=15 => {
             const ANSI: [(u8, u8, u8); 16] = [
-                (0, 0, 0), (205, 0, 0), (0, 205, 0), (205, 205, 0), (0, 0, 238), (205, 0, 205), (0, 205, 205),
-                (229, 229, 229), (127, 127, 127), (255, 0, 0), (0, 255, 0), (255, 255, 0), (92, 92, 255),
-                (255, 0, 255), (0, 255, 255), (255, 255, 255),
+                (0, 0, 0),
+                (205, 0, 0),
+                (0, 205, 0),
+                (205, 205, 0),
+                (0, 0, 238),
+                (205, 0, 205),
+                (0, 205, 205),
+                (229, 229, 229),
+                (127, 127, 127),
+                (255, 0, 0),
+                (0, 255, 0),
+                (255, 255, 0),
+                (92, 92, 255),
+                (255, 0, 255),
+                (0, 255, 255),
+                (255, 255, 255),
             ];
             ANSI[usize::from(index)]
         }

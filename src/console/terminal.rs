@@ -14,6 +14,8 @@ use ratatui::crossterm::terminal::{
 };
 use ratatui::crossterm::{execute, queue};
 
+use super::Clipboard;
+
 /// A terminal in raw mode on its alternate screen; dropping it gives the terminal back as it was.
 pub struct OpenTerminal {
     pub terminal: Terminal<CrosstermBackend<Stdout>>,
@@ -51,7 +53,7 @@ pub fn input() -> EventStream {
 /// Puts text on the clipboard of whoever sits at the terminal, over SSH too (OSC 52). Whether the terminal
 /// obeys cannot be known.
 #[must_use]
-pub fn clipboard() -> Box<dyn FnMut(&str) -> io::Result<()> + Send> {
+pub fn clipboard() -> Clipboard {
     Box::new(|text| execute!(stdout(), CopyToClipboard::to_clipboard_from(text)))
 }
 

@@ -86,9 +86,8 @@ pub fn owed(entries: &[Entry]) -> Vec<Owed> {
             if is_told(newest.seq, &channel) || does_not_stand && !told_otherwise {
                 continue;
             }
-            let failed = entries.iter().filter_map(StillOwed::of);
-            let why =
-                failed.filter(|f| f.about == newest.seq && f.channel == channel).next_back().map(|f| f.why);
+            let mut failed = entries.iter().filter_map(StillOwed::of);
+            let why = failed.rfind(|f| f.about == newest.seq && f.channel == channel).map(|f| f.why);
             owed.push(Owed { about: newest.seq, channel, why });
         }
     }

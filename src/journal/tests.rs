@@ -107,7 +107,7 @@ fn cut_short_anywhere_it_is_whole_or_torn() {
             start = cut;
         }
         let Chain { entries, verdict } = Chain::parse(&bytes[..cut]);
-        assert_eq!(entries.len(), bytes[..start].iter().filter(|&&b| b == b'\n').count());
+        assert_eq!(entries.len(), bytes[..start].split_inclusive(|&b| b == b'\n').count());
         let torn = Verdict::TornTail { offset: start as u64, bytes: (cut - start) as u64 };
         assert_eq!(verdict, if cut == start { Verdict::Whole } else { torn }, "cut at {cut}");
     }

@@ -173,12 +173,12 @@ pub(super) fn weight(step: &Progress, changing: Option<Operation>) -> Option<boo
         | Progress::Proved { .. }
         | Progress::Told { .. } => Some(true),
         Progress::Read { read, .. } => Some(read.state.is_ok()),
-        Progress::Probed { probe } => Some(match (changing, probe) {
+        Progress::Probed { probe } => Some(!matches!(
+            (changing, probe),
             (Some(Operation::EnableKey), Probe::RefusedAsDisabled { .. } | Probe::RefusedForState { .. })
-            | (Some(Operation::DisableKey | Operation::CancelKeyDeletion), Probe::Usable { .. })
-            | (_, Probe::NoAnswer { .. } | Probe::NotAsked) => false,
-            _ => true,
-        }),
+                | (Some(Operation::DisableKey | Operation::CancelKeyDeletion), Probe::Usable { .. })
+                | (_, Probe::NoAnswer { .. } | Probe::NotAsked)
+        )),
         Progress::Refused { .. }
         | Progress::NoAnswer { .. }
         | Progress::Owed { .. }

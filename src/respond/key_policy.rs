@@ -1,6 +1,6 @@
 //! Whether a key policy still lets us administer the key.
 //!
-//! PutKeyPolicy works while deletion is pending, so an intruder can lock the owner out during the window.
+//! `PutKeyPolicy` works while deletion is pending, so an intruder can lock the owner out during the window.
 //! This reads the policy's plain statements; it does not evaluate conditions, boundaries or organisation
 //! policies, and says so where one could matter.
 
@@ -77,7 +77,7 @@ fn is(statement: &Value, effect: &str) -> bool {
     statement.get("Effect").and_then(Value::as_str) == Some(effect)
 }
 
-/// Whether a statement's actions take in `action`. NotAction and NotPrincipal are never plain.
+/// Whether a statement's actions take in `action`. `NotAction` and `NotPrincipal` are never plain.
 fn covers(statement: &Value, action: &str) -> bool {
     let deny = is(statement, "Deny");
     if let Some(not) = statement.get("NotAction") {

@@ -206,7 +206,7 @@ impl Actor {
         let mut summary = if done.is_empty() { "nothing was changed".to_owned() } else { done.join("; ") };
         let owed = gate::owed(&entries).len();
         if owed > 0 {
-            summary.push_str(&format!("; still owed: {owed}"));
+            summary += &format!("; still owed: {owed}");
         }
         summary
     }

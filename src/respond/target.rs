@@ -102,11 +102,11 @@ fn not_found(cek: &Untrusted, database: Option<&DatabaseRef>, inventory: &Invent
         .map(|pair| format!("`{}` in {}", pair.cek, told(&pair.cmk.database)))
         .collect();
     if !alike.is_empty() {
-        words.push_str(&format!(" There is {}.", list(alike)));
+        words += &format!(" There is {}.", list(alike));
     }
     let unread = unread(inventory);
     if !unread.is_empty() {
-        words.push_str(&format!(" It may be in what could not be read: {}.", list(unread)));
+        words += &format!(" It may be in what could not be read: {}.", list(unread));
     }
     words.push_str(" Check the name, or name the KMS key by its ARN");
     words
@@ -239,7 +239,3 @@ fn told(database: &DatabaseRef) -> String {
 fn list(parts: impl IntoIterator<Item = String>) -> String {
     parts.into_iter().collect::<Vec<_>>().join(", ")
 }
-
-#[cfg(test)]
-#[path = "target_tests.rs"]
-mod tests;

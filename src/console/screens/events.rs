@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
 
 use super::keys::WIDE;
 use super::{Screen, filter_line, keys};
@@ -17,7 +16,7 @@ use crate::console::widgets::picker::Picker;
 use crate::console::widgets::scroll::Scroll;
 use crate::console::widgets::sheet::Sheet;
 use crate::console::widgets::table::{Cell, Column, Table, instead_of_rows};
-use crate::console::widgets::text::fit;
+use crate::console::widgets::text::{Paragraph, fit};
 use crate::model::age::ago;
 use crate::model::event::{KeyEvent, Outcome, Severity};
 use crate::model::text::visible;
@@ -50,11 +49,11 @@ enum By {
 
 const COLUMNS: [Column; 7] = [
     Column { title: "TIME", min: 15, max: 20, sacrifice: 0 },
-    Column { title: "  SEVERITY", min: 10, max: 10, sacrifice: 3 },
-    Column { title: "WHO", min: 16, max: 36, sacrifice: 0 },
+    Column { title: "  SEVERITY", min: 10, max: 10, sacrifice: 1 },
+    Column { title: "WHO", min: 11, max: 36, sacrifice: 0 },
     Column { title: "WHAT", min: 18, max: 26, sacrifice: 0 },
-    Column { title: "KEY", min: 18, max: 36, sacrifice: 1 },
-    Column { title: "OUTCOME", min: 8, max: 32, sacrifice: 2 },
+    Column { title: "KEY", min: 16, max: 36, sacrifice: 1 },
+    Column { title: "OUTCOME", min: 8, max: 32, sacrifice: 3 },
     Column { title: "FROM", min: 12, max: 24, sacrifice: 4 },
 ];
 
@@ -200,7 +199,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if area.width >= WIDE {
         let rule = if state.events.in_detail { state.theme.border_focus } else { state.theme.border };
-        let (list, detail) = panel::beside(buf, body, (area.width * 2 / 5).clamp(48, 76), rule);
+        let (list, detail) = panel::beside(buf, body, (area.width * 3 / 8).clamp(46, 76), rule);
         draw_list(state, buf, list);
         draw_detail(state, buf, detail);
     } else if state.events.in_detail {
@@ -286,7 +285,7 @@ fn draw_detail(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 /// The page about an event: the sentence and the facts first, then the record as it came.
-fn lines(state: &State, event: &KeyEvent) -> Vec<Line<'static>> {
+fn lines(state: &State, event: &KeyEvent) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 10);
     let (glyph, tone) = look(event.severity);
     sheet.heading(event.name.to_string());

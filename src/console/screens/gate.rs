@@ -10,7 +10,7 @@ use crate::console::state::State;
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::panel;
 use crate::console::widgets::sheet::Sheet;
-use crate::console::widgets::text::{fit_middle, wrap};
+use crate::console::widgets::text::{Paragraph, wrap, wrap_words};
 use crate::gate::preview::Preview;
 use crate::model::age::{ago, short};
 use crate::model::dependents::exposed_until;
@@ -92,20 +92,27 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let border = if operation == Operation::DisableKey { theme.border_danger } else { theme.border_focus };
     let title = format!("{} ─ {operation} ─ {}", words.title, preview.plan.incident);
     let inner = panel::boxed(
-        buf, area, border, (&title, border), "esc leave, nothing happens", theme.tone(Tone::Dim),
+        buf,
+        area,
+        border,
+        (&title, border),
+        "esc leave, nothing happens",
+        theme.tone(Tone::Dim),
     );
-    let lines = lines(preview, theme, state.now, &state.options.region);
+    let lines = lines(preview, theme, state.now, inner.height < 30);
     let complaint = state.run.complaint.as_ref().map(|complaint| {
-        wrap(&[Line::styled(format!("✗ {complaint}"), theme.tone(Tone::Bad))], usize::from(inner.width), 2)
+        wrap_words(format!("✗ {complaint}"), theme.tone(Tone::Bad), usize::from(inner.width))
     });
     let complaint = complaint.unwrap_or_default();
     let below = 3 + u16::try_from(complaint.len()).unwrap_or(0);
     let text = Rect { height: inner.height.saturating_sub(below), ..inner };
-    confirmation(state, preview, &complaint, buf, Rect {
-        y: text.bottom(),
-        height: inner.bottom() - text.bottom(),
-        ..inner
-    });
+    confirmation(
+        state,
+        preview,
+        &complaint,
+        buf,
+        Rect { y: text.bottom(), height: inner.bottom() - text.bottom(), ..inner },
+    );
     let theme = theme.clone();
     state.run.text.draw(buf, text, &theme, &lines);
 }
@@ -121,7 +128,7 @@ fn confirmation(state: &State, preview: &Preview, complaint: &[Line<'static>], b
         Span::styled(format!("  to {purpose}, then enter:"), theme.tone(Tone::Text)),
     ]);
     let mut y = area.y + 1;
-    for line in wrap(&[ask], usize::from(area.width), 0) {
+    for line in wrap(&[ask.into()], usize::from(area.width)) {
         // The line to type into always has its place.
         if y + 1 < area.bottom() {
             buf.set_line(area.x, y, &line, area.width);
@@ -139,26 +146,27 @@ fn confirmation(state: &State, preview: &Preview, complaint: &[Line<'static>], b
 }
 
 /// The whole plan, as lines.
-fn lines(preview: &Preview, theme: &Theme, now: Timestamp, home: &str) -> Vec<Line<'static>> {
+fn lines(preview: &Preview, theme: &Theme, now: Timestamp, compact: bool) -> Vec<Paragraph> {
     let plan = &preview.plan;
-    let mut sheet = Sheet::new(theme, 6);
+    let mut sheet = Sheet::new(theme, 4).compact(compact);
     let environment = visible(&plan.environment).to_uppercase();
-    let production =
-        if preview.production && !environment.contains("PROD") { " (PRODUCTION)" } else { "" };
+    let production = if preview.production && !environment.contains("PROD") { " (PRODUCTION)" } else { "" };
     sheet.text(
         format!("{environment}{production}  {} {}", visible(&plan.account), visible(&plan.region)),
         if preview.production { Tone::Bad } else { Tone::Strong },
     );
-    sheet.fact("key", format!("{}   {}", visible(&plan.key_name), fit_middle(plan.key.as_str(), 60)), Tone::Strong);
-    if let Some(cek) = &plan.cek {
-        sheet.fact("found", format!("through the column key {cek}"), Tone::Text);
-    }
-    sheet.fact("now", format!("{} (read {} ago)", plan.observed.state, ago(plan.observed.at, now)), Tone::Text);
-    sheet.fact("as", visible(&preview.acting_as).into_owned(), Tone::Text);
-    sheet.fact("why", plan.reason.to_string(), Tone::Text);
+    sheet.fact("key", format!("{}   {}", visible(&plan.key_name), plan.key), Tone::Strong);
+    let read = ago(plan.observed.at, now);
+    sheet.fact(
+        "now",
+        format!("{} (read {read} ago) · as {}", plan.observed.state, visible(&preview.acting_as)),
+        Tone::Text,
+    );
+    let found = plan.cek.as_ref().map(|cek| format!(" · found through {cek}")).unwrap_or_default();
+    sheet.fact("why", format!("{}{found}", plan.reason), Tone::Text);
     reach(&mut sheet, preview);
     if plan.operation == Operation::DisableKey {
-        goes_on(&mut sheet, preview, now, home);
+        goes_on(&mut sheet, preview, now);
     }
     sheet.heading("CALLS");
     for call in &preview.calls {
@@ -185,7 +193,8 @@ fn lines(preview: &Preview, theme: &Theme, now: Timestamp, home: &str) -> Vec<Li
 fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
     let dependents = &preview.dependents;
     sheet.heading(words(preview.plan.operation).reach);
-    let databases: Vec<String> = dependents.databases.iter().map(|place| place.database.to_string()).collect();
+    let databases: Vec<String> =
+        dependents.databases.iter().map(|place| place.database.to_string()).collect();
     sheet.text(
         format!(
             "  {} · {} · {}{}{}",
@@ -207,7 +216,9 @@ fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
         Seen::NotVisible(_) => {}
     }
     match &dependents.rds {
-        Seen::Known(all) if all.is_empty() => sheet.text("  RDS: no instance stores its data under it", Tone::Text),
+        Seen::Known(all) if all.is_empty() => {
+            sheet.text("  RDS: no instance stores its data under it", Tone::Text);
+        }
         Seen::Known(all) => {
             let told: Vec<String> =
                 all.iter().map(|instance| format!("{} ({})", instance.id, instance.status)).collect();
@@ -217,7 +228,7 @@ fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
     }
 }
 
-fn goes_on(sheet: &mut Sheet<'_>, preview: &Preview, now: Timestamp, home: &str) {
+fn goes_on(sheet: &mut Sheet<'_>, preview: &Preview, now: Timestamp) {
     sheet.heading("KEEPS WORKING");
     let until = exposed_until(now, preview.column_key_cache).strftime("%H:%MZ");
     sheet.text(
@@ -228,8 +239,7 @@ fn goes_on(sheet: &mut Sheet<'_>, preview: &Preview, now: Timestamp, home: &str)
         Tone::Notice,
     );
     for relative in &preview.dependents.relatives {
-        let far = if relative.region() == home { "" } else { ", which this console does not watch" };
-        let text = format!("  the related key in {}{far}: not covered by this plan", relative.region());
+        let text = format!("  the related key in {}: not covered by this plan", relative.region());
         sheet.text(text, Tone::Notice);
     }
 }
@@ -250,8 +260,8 @@ pub fn plan_text(state: &State, preview: &Preview) -> String {
         preview.digest,
         state.now
     );
-    for line in lines(preview, &state.theme, state.now, &state.options.region) {
-        text.push_str(line.to_string().trim_end());
+    for line in lines(preview, &state.theme, state.now, false) {
+        text.push_str(line.line.to_string().trim_end());
         text.push('\n');
     }
     let json = serde_json::to_string_pretty(plan).unwrap_or_default();

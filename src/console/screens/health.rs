@@ -12,6 +12,7 @@ use crate::console::theme::Tone;
 use crate::console::widgets::panel;
 use crate::console::widgets::scroll::Scroll;
 use crate::console::widgets::sheet::Sheet;
+use crate::console::widgets::text::Paragraph;
 use crate::model::age::ago;
 use crate::model::key::KmsKey;
 use crate::model::pair::{KeyLink, Row};
@@ -39,7 +40,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     state.health.scroll.draw(buf, panel::pad(area, 1), &state.theme, &lines);
 }
 
-fn lines(state: &State) -> Vec<Line<'static>> {
+fn lines(state: &State) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 28);
     sheet.heading("SOURCES");
     let trail = (&state.trail.source, &state.trail.health);
@@ -50,12 +51,12 @@ fn lines(state: &State) -> Vec<Line<'static>> {
     let mut sheet = Sheet::new(&state.theme, 28);
     trail_facts(&mut sheet, state);
     not_visible(&mut sheet, state);
-    lines.push(Line::default());
+    lines.push(Paragraph::default());
     lines.extend(sheet.done());
     lines
 }
 
-fn source_lines(state: &State, source: &Source, health: &SourceHealth) -> Vec<Line<'static>> {
+fn source_lines(state: &State, source: &Source, health: &SourceHealth) -> Vec<Paragraph> {
     let theme = &state.theme;
     let (glyph, word, tone) = match (&health.failing, health.last_success) {
         _ if health.throttled => ("▲", "throttled", Tone::Warn),
@@ -67,18 +68,18 @@ fn source_lines(state: &State, source: &Source, health: &SourceHealth) -> Vec<Li
         || "has not answered yet".to_owned(),
         |at| format!("last full answer {} ago, {}", ago(at, state.now), at.strftime("%H:%M:%SZ")),
     );
-    let mut lines = vec![Line::from(vec![
+    let line = Line::from(vec![
         Span::styled(format!("{glyph} {word:<10} "), theme.tone(tone)),
         Span::styled(format!("{:<26} ", source.to_string()), theme.tone(Tone::Strong)),
         Span::styled(age, theme.tone(Tone::Text)),
-    ])];
+    ]);
+    let mut lines = vec![Paragraph::hanging(line, 40)];
     if let Some((at, why)) = &health.failing {
-        lines.push(Line::styled(
-            format!("    {} ago: {}", ago(*at, state.now), visible(&why.reason)),
-            theme.tone(Tone::Notice),
-        ));
+        let told = format!("    {} ago: {}", ago(*at, state.now), visible(&why.reason));
+        lines.push(Paragraph::hanging(Line::styled(told, theme.tone(Tone::Notice)), 4));
         if health.throttled {
-            lines.push(Line::styled("    it is asked less often until it answers again", theme.tone(Tone::Dim)));
+            let told = "    it is asked less often until it answers again";
+            lines.push(Line::styled(told, theme.tone(Tone::Dim)).into());
         }
     }
     lines
@@ -96,7 +97,10 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
     sheet.fact("events kept", trail.events.len().to_string(), Tone::Text);
     sheet.fact("changes", since(trail.changes_since), Tone::Text);
     sheet.fact("reads and use of keys", since(trail.uses_since), Tone::Text);
-    let newest = trail.events.newest().map_or_else(|| "none yet".to_owned(), |at| format!("{} ago", ago(at, state.now)));
+    let newest = trail
+        .events
+        .newest()
+        .map_or_else(|| "none yet".to_owned(), |at| format!("{} ago", ago(at, state.now)));
     sheet.fact("newest event", newest, Tone::Text);
     if trail.events.unparsed_count() > 0 {
         let text = format!("? {}: they may hide something", trail.events.unparsed_count());

@@ -15,7 +15,7 @@ use crate::console::theme::Tone;
 use crate::console::widgets::input::TextInput;
 use crate::console::widgets::panel;
 use crate::console::widgets::scroll::Scroll;
-use crate::console::widgets::text::{fit, width, wrap};
+use crate::console::widgets::text::{Paragraph, fit, width, wrap};
 use crate::model::text::visible;
 use crate::respond::view::{Ask, RunView, StepStatus, StepView, Waiting};
 
@@ -38,7 +38,9 @@ impl RunScreen {
     /// Whether a run goes on.
     #[must_use]
     pub fn live(&self) -> bool {
-        self.view.as_ref().is_some_and(|view| !matches!(view.waiting, Waiting::Finished { .. } | Waiting::Left))
+        self.view
+            .as_ref()
+            .is_some_and(|view| !matches!(view.waiting, Waiting::Finished { .. } | Waiting::Left))
     }
 
     /// Whether the program is in the middle of a step.
@@ -77,7 +79,7 @@ pub fn on_view(state: &mut State, view: Box<RunView>) {
     if let Waiting::Confirmation { wrong: Some(wrong), .. } = &view.waiting {
         run.complaint = Some(visible(wrong).into_owned());
     }
-    run.evidence.to_end();
+    run.evidence.go_to_end();
     run.view = Some(view);
     if is_new && state.run.live() {
         state.goto(Screen::Run);
@@ -116,15 +118,37 @@ pub fn on_paste(state: &mut State, text: &str) {
     }
 }
 
-/// What the bottom line says while a line of text has the keys.
+/// What the bottom line says: what this run waits for decides.
 #[must_use]
-pub fn typing_hints(state: &State) -> Vec<(String, &'static str)> {
+pub fn hints(state: &State) -> Vec<(String, &'static str)> {
     let key = |command| state.options.keymap.key(command).map(|key| key.to_string()).unwrap_or_default();
-    let mut hints = vec![("enter".to_owned(), "answer"), ("esc".to_owned(), "leave the run"), ("↑↓".to_owned(), "scroll")];
-    if gate::stands(state) {
-        hints.push((key(Command::SavePlan), "print the plan"));
+    let of = |command, word| (key(command), word);
+    let mut hints = match state.run.waiting() {
+        Some(Waiting::Program(_)) => vec![],
+        Some(Waiting::Proceed { .. }) => vec![of(Command::Open, "go on"), of(Command::Back, "leave the run")],
+        Some(Waiting::Attestation) => vec![of(Command::Open, "done"), of(Command::Back, "leave the run")],
+        Some(Waiting::Choice { .. }) => vec![("↑↓".to_owned(), "choose"), of(Command::Open, "answer")],
+        Some(Waiting::Confirmation { .. }) => vec![
+            of(Command::Open, "when it is typed"),
+            of(Command::Back, "leave"),
+            ("↑↓".to_owned(), "read on"),
+            of(Command::SavePlan, "print the plan"),
+        ],
+        Some(Waiting::Failed { .. }) => {
+            vec![of(Command::Open, "try again"), of(Command::Back, "leave the run")]
+        }
+        Some(Waiting::Finished { .. }) => vec![of(Command::Open, "the runbooks")],
+        Some(Waiting::Left) | None => {
+            vec![of(Command::Resume, "go on with it"), of(Command::Back, "the runbooks")]
+        }
+    };
+    if state.run.view.as_ref().is_some_and(|view| view.undo.is_some()) && !typing(state) {
+        hints.push(of(Command::Undo, "undo"));
     }
-    hints.push(("tab".to_owned(), "other screens"));
+    if !typing(state) {
+        hints.extend([of(Command::Note, "note"), of(Command::Copy, "copy"), of(Command::Help, "help")]);
+    }
+    hints.push(of(Command::NextScreen, "other screens"));
     hints
 }
 
@@ -216,7 +240,9 @@ fn leave(state: &mut State) -> Vec<Action> {
             Vec::new()
         }
         Some(_) => {
-            state.say(Words::plain("leaving the run: nothing more happens, the journal keeps it; c goes on with it"));
+            state.say(Words::plain(
+                "leaving the run: nothing more happens, the journal keeps it; c goes on with it",
+            ));
             state.ask(Ask::Leave)
         }
     }
@@ -242,9 +268,11 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     title(state, &view, buf, Rect { height: 1, ..area });
     let prompt = prompt_lines(state, &view, usize::from(area.width.saturating_sub(4)));
     let typed = u16::from(matches!(view.waiting, Waiting::Attestation));
-    let high = u16::try_from(prompt.len()).unwrap_or(u16::MAX).saturating_add(2 + typed).min(area.height * 2 / 3);
+    let high =
+        u16::try_from(prompt.len()).unwrap_or(u16::MAX).saturating_add(2 + typed).min(area.height * 2 / 3);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + high), ..area };
-    let bottom = Rect { y: body.bottom(), height: high.min(area.bottom().saturating_sub(body.bottom())), ..area };
+    let bottom =
+        Rect { y: body.bottom(), height: high.min(area.bottom().saturating_sub(body.bottom())), ..area };
     panes(state, &view, buf, body);
     draw_prompt(state, &view, &prompt, buf, bottom);
     state.run.view = Some(view);
@@ -253,8 +281,13 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 fn title(state: &State, view: &RunView, buf: &mut Buffer, line: Rect) {
     let theme = &state.theme;
     let room = usize::from(line.width.saturating_sub(2));
-    let (x, _) =
-        buf.set_stringn(line.x + 1, line.y, fit(&visible(&view.title), room), room, theme.tone(Tone::Heading));
+    let (x, _) = buf.set_stringn(
+        line.x + 1,
+        line.y,
+        fit(&visible(&view.title), room),
+        room,
+        theme.tone(Tone::Heading),
+    );
     if let Some(key) = &view.key_name {
         let rest = usize::from(line.right().saturating_sub(x + 3));
         let named = format!("on {}", visible(key));
@@ -296,22 +329,26 @@ fn panes(state: &mut State, view: &RunView, buf: &mut Buffer, area: Rect) {
     let tone = if state.run.in_evidence { Tone::Accent } else { Tone::Heading };
     buf.set_stringn(evidence.x, evidence.y, "EVIDENCE", usize::from(evidence.width), state.theme.tone(tone));
     let lines = evidence_lines(state, view);
-    let evidence =
-        Rect { y: evidence.y + 1.min(evidence.height), height: evidence.height.saturating_sub(1), ..evidence };
+    let evidence = Rect {
+        y: evidence.y + 1.min(evidence.height),
+        height: evidence.height.saturating_sub(1),
+        ..evidence
+    };
     state.run.evidence.draw(buf, evidence, &state.theme, &lines);
 }
 
-fn evidence_lines(state: &State, view: &RunView) -> Vec<Line<'static>> {
+fn evidence_lines(state: &State, view: &RunView) -> Vec<Paragraph> {
     if view.evidence.is_empty() {
-        return vec![Line::styled("nothing gathered yet", state.theme.tone(Tone::Dim))];
+        return vec![Line::styled("nothing gathered yet", state.theme.tone(Tone::Dim)).into()];
     }
     let told = |fact: &crate::respond::view::Evidence| {
         let (glyph, tone) = if fact.good { ("✓", Tone::Good) } else { ("✗", Tone::Bad) };
-        Line::from(vec![
+        let line = Line::from(vec![
             Span::styled(format!("{glyph} "), state.theme.tone(tone)),
             Span::styled(fact.at.strftime("%H:%M:%S ").to_string(), state.theme.tone(Tone::Dim)),
             Span::styled(visible(&fact.text).into_owned(), state.theme.tone(Tone::Text)),
-        ])
+        ]);
+        Paragraph::hanging(line, 2)
     };
     view.evidence.iter().map(told).collect()
 }
@@ -329,7 +366,7 @@ fn step_look(status: StepStatus) -> (&'static str, Tone) {
 
 fn draw_steps(state: &State, view: &RunView, buf: &mut Buffer, area: Rect) {
     let lines: Vec<Vec<Line<'static>>> =
-        view.steps.iter().map(|step| wrap(&[step_line(state, step)], usize::from(area.width), 2)).collect();
+        view.steps.iter().map(|step| wrap(&[step_line(state, step)], usize::from(area.width))).collect();
     let until_current: usize = lines.iter().take(view.current + 1).map(Vec::len).sum();
     let skip = until_current.saturating_sub(usize::from(area.height));
     for (line, y) in lines.iter().flatten().skip(skip).zip(area.top()..area.bottom()) {
@@ -337,7 +374,7 @@ fn draw_steps(state: &State, view: &RunView, buf: &mut Buffer, area: Rect) {
     }
 }
 
-fn step_line(state: &State, step: &StepView) -> Line<'static> {
+fn step_line(state: &State, step: &StepView) -> Paragraph {
     let (glyph, tone) = step_look(step.status);
     let title = match step.status {
         StepStatus::Now => Tone::Strong,
@@ -352,22 +389,25 @@ fn step_line(state: &State, step: &StepView) -> Line<'static> {
     if let Some(at) = step.finished {
         spans.push(Span::styled(at.strftime(" %H:%M:%S").to_string(), state.theme.tone(Tone::Dim)));
     }
-    Line::from(spans)
+    Paragraph::hanging(Line::from(spans), 2)
 }
 
 /// What is waited for, in words.
 fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>> {
     let theme = &state.theme;
-    let say = |text: String, tone: Tone| Line::styled(text, theme.tone(tone));
+    let say = |text: String, tone: Tone| Paragraph::hanging(Line::styled(text, theme.tone(tone)), 2);
     let undo = view.undo.map(|operation| format!("u takes it back ({operation})"));
     let lines = match &view.waiting {
         Waiting::Program(work) => vec![say(format!("… {}", visible(work)), Tone::Accent)],
         Waiting::Proceed { what } => vec![say(format!("enter: {}", visible(what)), Tone::Strong)],
-        Waiting::Attestation => vec![say("Done? Write a note for the journal, then enter.".to_owned(), Tone::Strong)],
+        Waiting::Attestation => {
+            vec![say("Done? Write a note for the journal, then enter.".to_owned(), Tone::Strong)]
+        }
         Waiting::Choice { question, options } => {
             let mut lines = vec![say(visible(question).into_owned(), Tone::Strong)];
             for (at, option) in options.iter().enumerate() {
-                let (mark, tone) = if at == state.run.choice { ("▸", Tone::Accent) } else { (" ", Tone::Text) };
+                let (mark, tone) =
+                    if at == state.run.choice { ("▸", Tone::Accent) } else { (" ", Tone::Text) };
                 lines.push(say(format!("{mark} {}", visible(option)), tone));
             }
             lines
@@ -386,7 +426,7 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
         }
         Waiting::Left => vec![say("left: nothing more happens. c goes on with it".to_owned(), Tone::Notice)],
     };
-    wrap(&lines, room, 2)
+    wrap(&lines, room)
 }
 
 fn draw_prompt(state: &State, view: &RunView, lines: &[Line<'static>], buf: &mut Buffer, area: Rect) {

@@ -12,6 +12,7 @@ use crate::console::theme::Tone;
 use crate::console::widgets::panel;
 use crate::console::widgets::scroll::Scroll;
 use crate::console::widgets::table::{Cell, Column, ListState, Table, instead_of_rows};
+use crate::console::widgets::text::Paragraph;
 use crate::model::text::visible;
 
 /// What the Runbooks screen remembers.
@@ -74,9 +75,9 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
         let list_area = if narrow { area } else { Rect { width: 36, ..area } };
         let table = Table { columns: &COLUMNS, sort: None, focused };
         table.draw(buf, list_area, &state.theme, &mut list, cards.len(), |index| {
-            cards.get(index).map_or_else(Vec::new, |card| {
-                vec![Cell::new(visible(&card.title).into_owned(), Tone::Text)]
-            })
+            cards
+                .get(index)
+                .map_or_else(Vec::new, |card| vec![Cell::new(visible(&card.title).into_owned(), Tone::Text)])
         });
         if cards.is_empty() {
             instead_of_rows(buf, list_area, &state.theme, "there is no runbook");
@@ -85,13 +86,14 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let chosen = cards.get(list.selected);
     if let Some(card) = chosen.filter(|_| !narrow || !focused) {
         let rule = if focused { state.theme.border } else { state.theme.border_focus };
-        let place = if narrow { panel::pad(area, 1) } else { panel::beside(buf, area, area.width - 37, rule).1 };
+        let place =
+            if narrow { panel::pad(area, 1) } else { panel::beside(buf, area, area.width - 37, rule).1 };
         let mut sheet = markdown::render(&card.text, &state.theme);
         let title = ratatui::text::Line::styled(
             visible(&card.title).into_owned(),
             state.theme.tone(Tone::Heading).add_modifier(ratatui::style::Modifier::UNDERLINED),
         );
-        sheet.splice(0..0, [title, ratatui::text::Line::default()]);
+        sheet.splice(0..0, [title.into(), Paragraph::default()]);
         state.runbooks.paper.draw(buf, place, &state.theme, &sheet);
     }
     state.runbooks.list = list;

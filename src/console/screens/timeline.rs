@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
 use serde_json::Value;
 
 use super::filter_line;
@@ -16,7 +15,7 @@ use crate::console::widgets::picker::Picker;
 use crate::console::widgets::scroll::Scroll;
 use crate::console::widgets::sheet::Sheet;
 use crate::console::widgets::table::{Cell, Column, Table, instead_of_rows};
-use crate::console::widgets::text::fit;
+use crate::console::widgets::text::{Paragraph, fit};
 use crate::journal::Entry;
 use crate::model::age::ago;
 use crate::model::text::visible;
@@ -116,7 +115,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if area.width >= WIDE {
         let rule = if state.timeline.in_detail { state.theme.border_focus } else { state.theme.border };
-        let (list, detail) = panel::beside(buf, body, (area.width * 2 / 5).clamp(48, 76), rule);
+        let (list, detail) = panel::beside(buf, body, (area.width * 3 / 8).clamp(46, 76), rule);
         draw_list(state, buf, list);
         draw_detail(state, buf, detail);
     } else if state.timeline.in_detail {
@@ -180,8 +179,22 @@ fn look(kind: &str) -> (&'static str, Tone) {
 /// An entry's body in one line: its words first, then what else is short enough to matter.
 fn told(body: &Value) -> String {
     const FIRST: [&str; 16] = [
-        "text", "summary", "title", "step", "operation", "key_name", "call", "answer", "outcome", "state",
-        "what", "note", "reason", "message", "runbook", "by",
+        "text",
+        "summary",
+        "title",
+        "step",
+        "operation",
+        "key_name",
+        "call",
+        "answer",
+        "outcome",
+        "state",
+        "what",
+        "note",
+        "reason",
+        "message",
+        "runbook",
+        "by",
     ];
     let Some(fields) = body.as_object() else { return plain(body) };
     let nested = fields.values().filter_map(Value::as_object);
@@ -189,11 +202,8 @@ fn told(body: &Value) -> String {
     let mut parts: Vec<String> = Vec::new();
     for name in FIRST {
         let value = every().find_map(|fields| fields.get(name));
-        if let Some(part) = value.filter(|value| !value.is_object() && !value.is_array()).map(plain) {
-            if !part.is_empty() && !parts.contains(&part) {
-                parts.push(part);
-            }
-        }
+        let part = value.filter(|value| !value.is_object() && !value.is_array()).map(plain);
+        parts.extend(part.filter(|part| !part.is_empty() && !parts.contains(part)));
     }
     if parts.is_empty() {
         parts = fields
@@ -218,7 +228,7 @@ fn draw_detail(state: &mut State, buf: &mut Buffer, area: Rect) {
     state.timeline.detail.draw(buf, area, &state.theme, &lines);
 }
 
-fn lines(state: &State, entry: &Entry) -> Vec<Line<'static>> {
+fn lines(state: &State, entry: &Entry) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 8);
     let (glyph, tone) = look(&entry.kind);
     sheet.heading(format!("{} {}", entry.seq, visible(&entry.kind)));
@@ -240,7 +250,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_told_by_what_matters() {
-        let body = json!({"plan": {"operation": "disable-key", "key_name": "buzz-tutor/user-data"}, "digest": "ab"});
+        let body =
+            json!({"plan": {"operation": "disable-key", "key_name": "buzz-tutor/user-data"}, "digest": "ab"});
         assert_eq!(told(&body), "disable-key · buzz-tutor/user-data");
         assert_eq!(told(&json!({"agreeing": 3, "list": [1]})), "agreeing 3");
         assert_eq!(told(&json!({"text": "a\u{1b}b"})), "a␛b");

@@ -36,7 +36,14 @@ pub fn boxed(
 }
 
 /// A box over everything else, in the middle, at most as large as asked for.
-pub fn overlay(buf: &mut Buffer, screen: Rect, theme: &Theme, size: (u16, u16), title: &str, note: &str) -> Rect {
+pub fn overlay(
+    buf: &mut Buffer,
+    screen: Rect,
+    theme: &Theme,
+    size: (u16, u16),
+    title: &str,
+    note: &str,
+) -> Rect {
     let area = screen.centered(
         ratatui::layout::Constraint::Length(size.0.min(screen.width)),
         ratatui::layout::Constraint::Length(size.1.min(screen.height)),
@@ -49,11 +56,7 @@ pub fn overlay(buf: &mut Buffer, screen: Rect, theme: &Theme, size: (u16, u16), 
 /// `area` without `columns` at its left and right.
 #[must_use]
 pub fn pad(area: Rect, columns: u16) -> Rect {
-    Rect {
-        x: area.x + columns.min(area.width),
-        width: area.width.saturating_sub(columns * 2),
-        ..area
-    }
+    Rect { x: area.x + columns.min(area.width), width: area.width.saturating_sub(columns * 2), ..area }
 }
 
 /// A list at the left and its detail at the right, with a rule between: (list, detail).

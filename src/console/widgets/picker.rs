@@ -33,6 +33,11 @@ impl Picker {
         self.rows.len()
     }
 
+    /// The list, and how many rows it has.
+    pub fn list_and_len(&mut self) -> (&mut ListState, usize) {
+        (&mut self.list, self.rows.len())
+    }
+
     /// The source's row that stands at `index` of the list.
     #[must_use]
     pub fn row(&self, index: usize) -> Option<usize> {

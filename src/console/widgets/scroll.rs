@@ -2,9 +2,8 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::text::Line;
 
-use super::text::wrap;
+use super::text::{Paragraph, wrap};
 use crate::console::commands::Command;
 use crate::console::theme::{Theme, Tone};
 
@@ -25,7 +24,7 @@ impl Scroll {
     }
 
     /// Goes to where the newest stands.
-    pub fn to_end(&mut self) {
+    pub fn go_to_end(&mut self) {
         self.offset = usize::MAX;
     }
 
@@ -55,14 +54,14 @@ impl Scroll {
         self.offset = self.offset.min(self.length.saturating_sub(self.place));
     }
 
-    /// Draws `lines` wrapped, and a bar where there is more than can be seen.
-    pub fn draw(&mut self, buf: &mut Buffer, area: Rect, theme: &Theme, lines: &[Line<'static>]) {
+    /// Draws `text` wrapped, and a bar where there is more than can be seen.
+    pub fn draw(&mut self, buf: &mut Buffer, area: Rect, theme: &Theme, text: &[Paragraph]) {
         self.area = area;
         if area.is_empty() {
             return;
         }
-        let room = usize::from(area.width.saturating_sub(1)).max(1);
-        let wrapped = wrap(lines, room, 2);
+        let room = usize::from(area.width.saturating_sub(2)).max(1);
+        let wrapped = wrap(text, room);
         self.length = wrapped.len();
         self.place = usize::from(area.height);
         self.hold();

@@ -24,27 +24,6 @@ pub fn fit(text: &str, room: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", head(text, room - 1)))
 }
 
-/// As [`fit`], cutting out of the middle: for ids, whose ends tell them apart.
-#[must_use]
-pub fn fit_middle(text: &str, room: usize) -> Cow<'_, str> {
-    if width(text) <= room || room < 5 {
-        return fit(text, room);
-    }
-    let first = head(text, (room - 1) / 2);
-    let rest = room - 1 - width(first);
-    let mut taken = 0;
-    let start = text
-        .char_indices()
-        .rev()
-        .take_while(|(_, c)| {
-            taken += c.width().unwrap_or(0);
-            taken <= rest
-        })
-        .last()
-        .map_or(text.len(), |(at, _)| at);
-    Cow::Owned(format!("{first}…{}", &text[start..]))
-}
-
 /// As much of the beginning as `room` columns hold.
 fn head(text: &str, room: usize) -> &str {
     let mut taken = 0;
@@ -57,21 +36,47 @@ fn head(text: &str, room: usize) -> &str {
     text
 }
 
-/// Lines wrapped at blanks to `room` columns; what continues a line is set in by `indent` columns. A word
-/// longer than the room is cut.
+/// A line that may be too long for its place, and how far what continues it is set in.
+#[derive(Clone, Debug, Default)]
+pub struct Paragraph {
+    pub line: Line<'static>,
+    pub indent: usize,
+}
+
+impl Paragraph {
+    /// One whose continuation is set in by `indent` columns.
+    #[must_use]
+    pub fn hanging(line: Line<'static>, indent: usize) -> Self {
+        Self { line, indent }
+    }
+}
+
+impl From<Line<'static>> for Paragraph {
+    fn from(line: Line<'static>) -> Self {
+        Self { line, indent: 0 }
+    }
+}
+
+/// Paragraphs broken at blanks to lines of `room` columns. A word longer than its room is cut.
 #[must_use]
-pub fn wrap(lines: &[Line<'static>], room: usize, indent: usize) -> Vec<Line<'static>> {
+pub fn wrap(paragraphs: &[Paragraph], room: usize) -> Vec<Line<'static>> {
     let room = room.max(1);
-    let indent = if indent * 2 < room { indent } else { 0 };
-    let mut out = Vec::with_capacity(lines.len());
-    for line in lines {
+    let mut out = Vec::with_capacity(paragraphs.len());
+    for Paragraph { line, indent } in paragraphs {
         if line.width() <= room {
             out.push(line.clone());
         } else {
+            let indent = if indent * 2 < room { *indent } else { 0 };
             wrap_one(line, room, indent, &mut out);
         }
     }
     out
+}
+
+/// A styled sentence, broken to lines of `room` columns.
+#[must_use]
+pub fn wrap_words(text: impl Into<String>, style: Style, room: usize) -> Vec<Line<'static>> {
+    wrap(&[Line::styled(text.into(), style).into()], room)
 }
 
 fn wrap_one(line: &Line<'static>, room: usize, indent: usize, out: &mut Vec<Line<'static>>) {
@@ -95,14 +100,20 @@ struct Wrapped<'a> {
 
 impl Wrapped<'_> {
     fn word(&mut self, word: &str, style: Style) {
-        if !self.empty && self.taken + width(word.trim_end()) > self.room {
+        let long = width(word.trim_end());
+        // A word that no line could hold whole is cut where it stands.
+        if !self.empty && self.taken + long > self.room && long <= self.room - self.indent {
             self.turn();
         }
         let mut rest = word;
         while width(rest.trim_end()) > self.room - self.taken {
+            if self.taken >= self.room {
+                self.turn();
+            }
             let first = head(rest, self.room - self.taken);
             // A wide character in a room of one column: it is drawn cut off rather than for ever.
-            let first = if first.is_empty() { &rest[..rest.chars().next().map_or(0, char::len_utf8)] } else { first };
+            let first =
+                if first.is_empty() { &rest[..rest.chars().next().map_or(0, char::len_utf8)] } else { first };
             self.push(first, style);
             rest = &rest[first.len()..];
             self.turn();
@@ -139,12 +150,15 @@ impl Wrapped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{fit, fit_middle, width, wrap};
+    use super::{Paragraph, fit, width, wrap};
     use proptest::prelude::*;
     use ratatui::text::Line;
 
     fn wrapped(text: &str, room: usize, indent: usize) -> Vec<String> {
-        wrap(&[Line::from(text.to_owned())], room, indent).iter().map(ToString::to_string).collect()
+        wrap(&[Paragraph::hanging(Line::from(text.to_owned()), indent)], room)
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -153,7 +167,6 @@ mod tests {
         assert_eq!(fit("鍵鍵鍵", 5), "鍵鍵…");
         assert_eq!(fit("鍵鍵鍵", 4), "鍵…");
         assert_eq!(fit("abc", 0), "");
-        assert_eq!(fit_middle("1234abcd-12ab-34cd", 9), "1234…34cd");
     }
 
     #[test]
@@ -169,7 +182,6 @@ mod tests {
         #[test]
         fn nothing_is_wider_than_its_room(text in "\\PC{0,60}", room in 2..40_usize, indent in 0..6_usize) {
             prop_assert!(width(&fit(&text, room)) <= room);
-            prop_assert!(width(&fit_middle(&text, room)) <= room);
             for line in wrapped(&text, room, indent) {
                 prop_assert!(width(line.trim_end()) <= room, "{line:?}");
             }

@@ -1,159 +1,24 @@
-//! The gate against a fake AWS at the wire, in virtual time.
+//! The gate against a fake AWS at the wire, in virtual time; and against the simulated account.
 
+mod house;
 mod simulated;
 mod wire;
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use tempfile::TempDir;
 
+use self::house::{House, SECRET};
+pub(super) use self::house::{environment, plan, preview};
 use self::wire::{Change, DryRun, FakeAws};
+use super::Preview;
 use super::record::Settlement;
-use super::{
-    Approved, Boundary, Channel, Gate, Outcome, Preview, Probe, Progress, Refusal, Verdict, owed, unfinished,
-};
-use crate::clock::Clock;
-use crate::cloud::{HttpWire, NoAnswer, StaticCredentials};
-use crate::database::Dialer;
-use crate::estate::{Acting, Estate, Wire};
-use crate::journal::{self, Journal};
-use crate::model::age::AgePolicy;
-use crate::model::dependents::Dependents;
+use super::{Boundary, Channel, Probe, Refusal, Verdict, owed};
+use crate::cloud::NoAnswer;
+use crate::journal;
 use crate::model::key::KeyState;
 use crate::model::plan::{Observed, Operation, Plan};
-use crate::model::seen::Seen;
 use crate::settings::Environment;
-use crate::settings::secrecy_text::SecretText;
-
-pub(super) const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-const TOPIC: &str = "arn:aws:sns:eu-west-1:111122223333:alerts";
-const SECRET: &str = "wJalrXUtnFEMI-not-to-be-seen";
-
-pub(super) fn environment() -> Environment {
-    Environment {
-        name: "production".into(),
-        production: true,
-        simulated: true,
-        account: Some("111122223333".into()),
-        regions: vec!["eu-west-1".into()],
-        profile: None,
-        endpoint: None,
-        sql: Vec::new(),
-        alert_topic: Some(TOPIC.into()),
-        audit: None,
-        age: AgePolicy::default(),
-        column_key_cache: SignedDuration::from_hours(2),
-        approvals: 0,
-        recovery_window: SignedDuration::from_hours(7 * 24),
-    }
-}
-
-pub(super) fn plan(operation: Operation, now: Timestamp) -> Plan {
-    Plan {
-        environment: "production".into(),
-        account: "111122223333".into(),
-        region: "eu-west-1".into(),
-        key: KEY.parse().unwrap(),
-        key_name: "buzz-tutor/user-data".into(),
-        operation,
-        observed: Observed { state: operation.starts_from()[0].clone(), at: now },
-        incident: "INC-1".parse().unwrap(),
-        cek: Some("CEK_User_12345".into()),
-        reason: "stolen \u{202e}credentials".into(),
-        requester: "arn:aws:iam::111122223333:user/oncall-a".into(),
-        expires_at: now + SignedDuration::from_mins(15),
-    }
-}
-
-pub(super) fn preview(plan: Plan, environment: &Environment) -> Preview {
-    let dependents = Dependents {
-        key: plan.key.clone(),
-        column_keys: BTreeSet::new(),
-        columns: BTreeSet::new(),
-        databases: BTreeSet::new(),
-        rds: Seen::Known(Vec::new()),
-        grants: Seen::Known(Vec::new()),
-        relatives: Vec::new(),
-        blind_spots: Vec::new(),
-    };
-    Preview::of(plan, dependents, environment, "oncall-a".into()).unwrap()
-}
-
-/// A gate on a fake AWS, its journal in a folder of its own, its clock tokio's.
-struct House {
-    aws: FakeAws,
-    gate: Gate,
-    clock: Clock,
-    environment: Environment,
-    dir: TempDir,
-    told: Mutex<Vec<Progress>>,
-}
-
-impl House {
-    async fn with(aws: FakeAws, environment: Environment) -> Self {
-        let began = tokio::time::Instant::now();
-        let clock = Clock::from_fn(move || {
-            let passed = SignedDuration::try_from(began.elapsed()).unwrap();
-            "2026-11-23T14:00:00Z".parse::<Timestamp>().unwrap() + passed
-        });
-        Self::at(TempDir::new().unwrap(), aws, environment, clock).await
-    }
-
-    async fn at(dir: TempDir, aws: FakeAws, environment: Environment, clock: Clock) -> Self {
-        let credentials = StaticCredentials {
-            access_key_id: "AKIAIOSFODNN7EXAMPLE".into(),
-            secret_access_key: SecretText::new(SECRET.into()),
-            session_token: None,
-        };
-        let http = HttpWire::InProcess { http: Arc::new(aws.clone()), credentials };
-        let wire = Wire { http, sql: Dialer::Tcp, sql_ca: None };
-        let estate = Estate::open(environment.clone(), wire, clock.clone()).await.unwrap();
-        let incident = "INC-1".parse().unwrap();
-        let journal = Journal::open(dir.path(), "production", &incident, clock.clone()).unwrap();
-        aws.script(|s| s.journal = Some(journal.path().to_owned()));
-        let gate = Gate::open(&Acting::enter(estate, incident), journal);
-        Self { aws, gate, clock, environment, dir, told: Mutex::default() }
-    }
-
-    async fn holding(state: &'static str) -> Self {
-        Self::with(FakeAws::holding(state), environment()).await
-    }
-
-    /// The same house after the process ended and began again.
-    async fn restarted(self) -> Self {
-        let Self { aws, gate, environment, dir, clock, .. } = self;
-        drop(gate);
-        Self::at(dir, aws, environment, clock).await
-    }
-
-    fn approved(&self, operation: Operation) -> Approved {
-        self.approve(plan(operation, self.clock.now()))
-    }
-
-    fn approve(&self, plan: Plan) -> Approved {
-        let preview = preview(plan, &self.environment);
-        let now = self.clock.now();
-        preview.confirm("buzz-tutor/user-data production", now).unwrap().approve(&[], now).unwrap()
-    }
-
-    async fn execute(&self, approved: Approved) -> Outcome {
-        self.gate.execute(approved, &|progress| self.told.lock().unwrap().push(progress)).await
-    }
-
-    async fn run(&self, operation: Operation) -> Outcome {
-        self.execute(self.approved(operation)).await
-    }
-
-    fn kinds(&self) -> Vec<String> {
-        self.gate.journal().entries().into_iter().map(|entry| entry.kind).collect()
-    }
-
-    fn unfinished(&self) -> Vec<super::UnfinishedChange> {
-        unfinished(&self.gate.journal().entries())
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn each_operation_is_made_once_proved_and_told() {
@@ -454,7 +319,7 @@ async fn a_change_that_cannot_be_told_stays_unfinished() {
     let [change] = house.unfinished().try_into().unwrap();
     let settled = house.gate.settle(&change, &|_| {}).await.unwrap();
     assert_eq!(settled.settlement, Settlement::CannotBeTold);
-    assert_eq!(house.unfinished(), [change.clone()]);
+    assert_eq!(house.unfinished(), std::slice::from_ref(&change));
     // People were told "unknown"; once it is known that it does not stand, they are owed that.
     house.aws.script(|s| s.state = "Enabled");
     let settled = house.gate.settle(&change, &|_| {}).await.unwrap();
@@ -510,7 +375,7 @@ async fn a_forged_preview_confirms_nothing_here() {
 async fn a_plan_that_expired_after_its_approval_is_refused() {
     let house = House::holding("Enabled").await;
     let approved = house.approved(Operation::DisableKey);
-    tokio::time::advance(std::time::Duration::from_secs(15 * 60)).await;
+    tokio::time::advance(std::time::Duration::from_mins(15)).await;
     let outcome = house.execute(approved).await;
     assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::Expired { .. })), "{outcome}");
 }

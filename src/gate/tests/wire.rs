@@ -132,8 +132,8 @@ impl Script {
             r#"{{"KeyMetadata":{{"AWSAccountId":"111122223333","KeyId":"{id}","Arn":"{arn}","CreationDate":1.7E9,
             "Enabled":{enabled},"KeyUsage":"{usage}","KeyState":"{state}","Origin":"AWS_KMS","KeyManager":"CUSTOMER",
             "KeySpec":"SYMMETRIC_DEFAULT","CustomerMasterKeySpec":"SYMMETRIC_DEFAULT","MultiRegion":false,{algorithms}}}}}"#,
-            id = super::KEY.rsplit('/').next().unwrap(),
-            arn = super::KEY,
+            id = super::house::KEY.rsplit('/').next().unwrap(),
+            arn = super::house::KEY,
             enabled = state == "Enabled",
             usage = self.usage,
         ))

@@ -152,7 +152,7 @@ fn what_only_its_own_account_may_read_of_a_key_is_not_asked_elsewhere() {
     findings.catalog_read(&ServerName("s".into()), Ok(catalog));
     findings.described(&theirs, Ok(KmsKey { arn: theirs.clone(), ..plain(1) }));
     let now = Duration::ZERO;
-    assert_eq!(findings.wanting_facts(REGION, now), [theirs.clone()]);
+    assert_eq!(findings.wanting_facts(REGION, now), std::slice::from_ref(&theirs));
     assert!(findings.wanting_last_use(REGION, now).is_empty());
     assert!(findings.is_foreign(&theirs));
     assert_eq!(findings.gathered.keys[&theirs].aliases.not_visible().unwrap().cause, Cause::Unsupported);

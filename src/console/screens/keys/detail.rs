@@ -1,20 +1,21 @@
 //! Everything about one row.
 
 use jiff::Timestamp;
-use ratatui::text::Line;
 
 use super::tone_of;
 use crate::console::state::State;
 use crate::console::theme::Tone;
 use crate::console::widgets::sheet::Sheet;
+use crate::console::widgets::text::Paragraph;
 use crate::inventory::present::{key_state, row_state};
 use crate::model::age::{RotationAge, ago, short};
+use crate::model::arn::KeyArn;
 use crate::model::catalog::Envelope;
 use crate::model::key::{AutomaticRotation, Grant, KmsKey};
 use crate::model::pair::{CmkRef, KeyLink, Pair, Row};
 
 /// The page about a row.
-pub fn lines(state: &State, row: &Row) -> Vec<Line<'static>> {
+pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 12);
     let (kind, words) = row_state(&state.inventory, row, state.options.age, state.now);
     match row {
@@ -72,9 +73,14 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
             sheet.text(format!("The KMS key cannot be seen: {}", told(&why.reason)), Tone::Notice);
         }
         Some(KeyLink::Gone { .. }) => {
-            sheet.text("KMS says that this key or alias does not exist: nothing under it can be decrypted.", Tone::Bad);
+            sheet.text(
+                "KMS says that this key or alias does not exist: nothing under it can be decrypted.",
+                Tone::Bad,
+            );
         }
-        Some(KeyLink::NotKms) => sheet.text("The key path is no KMS ARN: another provider keeps this key.", Tone::Dim),
+        Some(KeyLink::NotKms) => {
+            sheet.text("The key path is no KMS ARN: another provider keeps this key.", Tone::Dim);
+        }
         _ => {}
     }
 }
@@ -91,8 +97,12 @@ fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     if let Some(multi) = &key.multi_region {
         let role = if multi.primary == key.arn { "primary" } else { "replica" };
         let regions: Vec<&str> =
-            std::iter::once(&multi.primary).chain(&multi.replicas).map(|arn| arn.region()).collect();
-        sheet.fact("multi-Region", format!("{role}; {}: each has its own state", regions.join(", ")), Tone::Text);
+            std::iter::once(&multi.primary).chain(&multi.replicas).map(KeyArn::region).collect();
+        sheet.fact(
+            "multi-Region",
+            format!("{role}; {}: each has its own state", regions.join(", ")),
+            Tone::Text,
+        );
     }
     if !key.description.is_empty() {
         sheet.fact("description", key.description.to_string(), Tone::Text);
@@ -159,7 +169,7 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     }
     let blind = state.keys.counts.unreadable;
     if blind > 0 {
-        sheet.fact("", format!("? {blind} databases or servers cannot be read: there may be more"), Tone::Notice);
+        sheet.fact("", format!("? {blind} unreadable: there may be more"), Tone::Notice);
     }
     sheet.seen("RDS storage", &state.inventory.rds, |all| {
         let mine: Vec<String> = all
@@ -173,6 +183,7 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
 }
 
 /// Grants, counted by who holds them.
+#[must_use]
 pub fn grants_told(grants: &[Grant]) -> String {
     if grants.is_empty() {
         return "none".to_owned();
@@ -219,7 +230,11 @@ fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
     sheet.fact("provider", cmk.provider.to_string(), Tone::Text);
     sheet.fact("key path", cmk.key_path.to_string(), Tone::Text);
     if let KeyLink::ThroughAlias { alias, .. } = &cmk.link {
-        sheet.fact("", format!("through the alias {}: who moves it moves the key", alias.name()), Tone::Notice);
+        sheet.fact(
+            "",
+            format!("through the alias {}: who moves it moves the key", alias.name()),
+            Tone::Notice,
+        );
     }
 }
 
@@ -237,4 +252,3 @@ fn day(at: Timestamp) -> String {
 fn told(reason: &str) -> String {
     crate::model::text::visible(reason).into_owned()
 }
-

@@ -13,10 +13,10 @@ use crate::console::commands::Command;
 use crate::console::prompt::{StartForm, target_of};
 use crate::console::state::{Action, Overlay, State, Words};
 use crate::console::theme::Tone;
+use crate::console::widgets::gauge::gauge;
 use crate::console::widgets::panel;
 use crate::console::widgets::picker::Picker;
 use crate::console::widgets::scroll::Scroll;
-use crate::console::widgets::gauge::gauge;
 use crate::console::widgets::table::{Cell, Column, Table, instead_of_rows};
 use crate::console::widgets::text::width;
 use crate::inventory::present::{Counts, PairLine, StateKind, counts, line};
@@ -67,14 +67,14 @@ const ORDERS: [(By, usize); 7] = [
 
 const fn columns(age_title: &'static str) -> [Column; 8] {
     [
-        Column { title: "  STATE", min: 16, max: 16, sacrifice: 0 },
+        Column { title: "  STATE", min: 15, max: 16, sacrifice: 0 },
         Column { title: "COLUMN KEY", min: 18, max: 30, sacrifice: 1 },
         Column { title: "MASTER KEY", min: 20, max: 40, sacrifice: 0 },
         Column { title: "DATABASE", min: 10, max: 20, sacrifice: 3 },
         Column { title: "ROTATED", min: 7, max: 8, sacrifice: 2 },
-        Column { title: age_title, min: 16, max: 17, sacrifice: 6 },
-        Column { title: "NEXT", min: 6, max: 8, sacrifice: 5 },
-        Column { title: "LAST USED", min: 9, max: 10, sacrifice: 4 },
+        Column { title: age_title, min: 16, max: 17, sacrifice: 4 },
+        Column { title: "NEXT", min: 6, max: 8, sacrifice: 6 },
+        Column { title: "LAST USED", min: 9, max: 10, sacrifice: 5 },
     ]
 }
 
@@ -200,7 +200,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if area.width >= WIDE {
         let rule = if state.keys.in_detail { state.theme.border_focus } else { state.theme.border };
-        let (list, detail) = panel::beside(buf, body, (area.width * 2 / 5).clamp(48, 76), rule);
+        let (list, detail) = panel::beside(buf, body, (area.width * 3 / 8).clamp(46, 76), rule);
         draw_list(state, buf, list);
         draw_detail(state, buf, detail);
     } else if state.keys.in_detail {
@@ -236,7 +236,10 @@ fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
     ];
     let total = format!("{} pairs · {} master keys", counts.pairs, counts.master_keys);
     let pieces = std::iter::once((total, Tone::Strong)).chain(
-        troubles.into_iter().filter(|(count, ..)| *count > 0).map(|(count, word, tone)| (format!("{count} {word}"), tone)),
+        troubles
+            .into_iter()
+            .filter(|(count, ..)| *count > 0)
+            .map(|(count, word, tone)| (format!("{count} {word}"), tone)),
     );
     let mut x = line.x + 1;
     for (text, tone) in pieces {

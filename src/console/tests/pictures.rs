@@ -1,0 +1,184 @@
+//! Whole screens, held by snapshots. With `PORTCULLIS_PICTURES=DIR` they are written as SVG too, to be looked at.
+
+use super::{Bench, fixture};
+use crate::console::Mode;
+use crate::console::theme::ThemeName;
+use crate::model::plan::Operation;
+use crate::respond::view::{Standing, StandingChange, Told, Unfinished, Waiting};
+
+const NARROW: (u16, u16) = (80, 24);
+const WIDE: (u16, u16) = (160, 45);
+
+fn held(name: &str, bench: &Bench) {
+    held_in(name, bench, ThemeName::Dark);
+}
+
+fn held_in(name: &str, bench: &Bench, theme: ThemeName) {
+    if let Ok(folder) = std::env::var("PORTCULLIS_PICTURES") {
+        let path = std::path::Path::new(&folder).join(format!("{name}.svg"));
+        std::fs::write(path, crate::console::svg::svg(&bench.buffer(), theme)).unwrap();
+    }
+    insta::assert_snapshot!(name, bench.screen());
+}
+
+fn confirmation(wrong: Option<&str>) -> Told {
+    Told::Run(Box::new(fixture::run(Waiting::Confirmation {
+        preview: Box::new(fixture::preview()),
+        wrong: wrong.map(str::to_owned),
+    })))
+}
+
+fn standing() -> Told {
+    Told::Standing(Standing {
+        changes: vec![StandingChange {
+            key: fixture::arn(1),
+            key_name: "buzz-tutor/user-data".into(),
+            operation: Operation::DisableKey,
+            at: fixture::now() - jiff::SignedDuration::from_mins(6),
+            agreeing_reads: 3,
+            exposed_until: Some(fixture::now() + jiff::SignedDuration::from_mins(114)),
+        }],
+        unfinished: Vec::new(),
+        owed: vec!["SNS 1".into()],
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_narrow_and_wide() {
+    held("keys_80x24", &Bench::watch(NARROW).await);
+    held("keys_160x45", &Bench::watch(WIDE).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pair_in_detail() {
+    let bench = Bench::watch(NARROW).await;
+    held("detail_80x24", bench.keys("<end><up><up><up><enter>").await);
+    let bench = Bench::respond(WIDE).await;
+    held("detail_160x45", bench.keys("/user_12345<enter><enter>").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_as_it_is_typed() {
+    let bench = Bench::watch(NARROW).await;
+    held("filter_80x24", bench.keys("/db:arch leg").await);
+    held("filter_empty_80x24", bench.keys("nothing").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events() {
+    let bench = Bench::watch(NARROW).await;
+    held("events_80x24", bench.keys("2").await);
+    held("event_80x24", bench.keys("<down><down><enter>").await);
+    let bench = Bench::watch(WIDE).await;
+    held("events_160x45", bench.keys("2").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn help_and_palette() {
+    let bench = Bench::watch(NARROW).await;
+    held("help_80x24", bench.keys("?").await);
+    held("palette_80x24", bench.keys("<esc>:th").await);
+    let bench = Bench::respond(WIDE).await;
+    held("help_160x45", bench.keys("?").await);
+    held("palette_160x45", bench.keys("<esc>:").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn runbooks_and_the_form_that_starts_one() {
+    let bench = Bench::respond(NARROW).await;
+    held("runbooks_80x24", bench.keys("3").await);
+    held("runbook_80x24", bench.keys("<enter>").await);
+    held("start_80x24", bench.keys("1r<enter><enter>known leak").await);
+    let bench = Bench::respond(WIDE).await;
+    held("runbooks_160x45", bench.keys("3").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run() {
+    for (name, size) in [("80x24", NARROW), ("160x45", WIDE)] {
+        let bench = Bench::respond(size).await;
+        let proceed = Waiting::Proceed { what: "read the state again".into() };
+        bench.tell(Told::Run(Box::new(fixture::run(proceed)))).await;
+        held(&format!("run_{name}"), &bench);
+        bench.tell(Told::Run(Box::new(fixture::run(Waiting::Attestation)))).await;
+        held(&format!("run_attest_{name}"), bench.keys("asked the owner").await);
+        let failed =
+            Waiting::Failed { reason: "kms:DisableKey was denied".into(), next: "ask for the role".into() };
+        bench.tell(Told::Run(Box::new(fixture::run(failed)))).await;
+        held(&format!("run_failed_{name}"), &bench);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate() {
+    for (name, size) in [("80x24", NARROW), ("160x45", WIDE)] {
+        let bench = Bench::respond(size).await;
+        bench.tell(confirmation(None)).await;
+        held(&format!("gate_{name}"), bench.keys("buzz-tutor/us").await);
+        held(&format!("gate_wrong_{name}"), bench.keys("xx<enter>").await);
+        bench.tell(standing()).await;
+        let finished = Waiting::Finished {
+            summary: "the gate is down, and it was proved".into(),
+            undo: Some(Operation::EnableKey),
+        };
+        let mut view = fixture::run(finished);
+        view.undo = Some(Operation::EnableKey);
+        view.current = view.steps.len();
+        bench.tell(Told::Run(Box::new(view))).await;
+        held(&format!("finished_{name}"), &bench);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeline_and_health() {
+    let bench = Bench::respond(NARROW).await;
+    bench.tell(Told::Journal(fixture::journal())).await;
+    bench
+        .tell(Told::Standing(Standing {
+            unfinished: vec![Unfinished {
+                run: 12,
+                key_name: "buzz-tutor/user-data".into(),
+                operation: Operation::DisableKey,
+                intended_at: fixture::now() - jiff::SignedDuration::from_mins(9),
+                now: "Enabled".into(),
+                answered: false,
+            }],
+            ..Standing::default()
+        }))
+        .await;
+    held("timeline_80x24", bench.keys("4").await);
+    held("health_80x24", bench.keys("5").await);
+    let bench = Bench::respond(WIDE).await;
+    bench.tell(Told::Journal(fixture::journal())).await;
+    bench.tell(standing()).await;
+    held("timeline_160x45", bench.keys("4").await);
+    held("health_160x45", bench.keys("5").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_small() {
+    let bench = Bench::watch((40, 10)).await;
+    held("too_small", &bench);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_theme_and_monochrome_without_a_colour() {
+    for theme in ThemeName::ALL {
+        let mut options =
+            fixture::options(Mode::Drill { incident: fixture::incident(), scenario: "leak".into() });
+        options.theme = theme;
+        options.simulated = true;
+        options.production = theme == ThemeName::HighContrast;
+        options.environment = "simulated".into();
+        let bench = Bench::with((120, 30), options).await;
+        bench.tell(standing()).await;
+        held_in(&format!("theme_{}", theme.word()), &bench, theme);
+        if theme == ThemeName::Monochrome {
+            let plain = |cell: &ratatui::buffer::Cell| {
+                cell.fg == ratatui::style::Color::Reset && cell.bg == ratatui::style::Color::Reset
+            };
+            assert!(bench.buffer().content.iter().all(plain));
+            assert!(bench.buffer().content.iter().any(|cell| !cell.modifier.is_empty()));
+        }
+    }
+}
