@@ -144,8 +144,8 @@ def test_portcullis_sees_what_boto3_changed(account):
     def arn_of(alias):
         return kms.describe_key(KeyId=f"alias/buzz-tutor/{alias}")["KeyMetadata"]["Arn"]
 
-    payments, messages, exams, spare = (arn_of(alias) for alias in ("payments", "messages", "exams", "spare"))
-    kms.disable_key(KeyId=payments)
+    sessions, messages, exams, spare = (arn_of(alias) for alias in ("sessions-2026", "messages", "exams", "spare"))
+    kms.disable_key(KeyId=sessions)
     kms.schedule_key_deletion(KeyId=messages, PendingWindowInDays=8)
     kms.rotate_key_on_demand(KeyId=exams)
     kms.enable_key_rotation(KeyId=spare, RotationPeriodInDays=120)
@@ -153,8 +153,8 @@ def test_portcullis_sees_what_boto3_changed(account):
     made = kms.create_key(Description="new")["KeyMetadata"]["Arn"]
     after, _ = agree(account)
     changed = {arn for arn in after if after[arn] != before.get(arn)}
-    assert changed == {payments, messages, exams, spare, made}
-    assert (after[payments]["kms_state"], after[messages]["kms_state"]) == ("Disabled", "PendingDeletion")
+    assert changed == {sessions, messages, exams, spare, made}
+    assert (after[sessions]["kms_state"], after[messages]["kms_state"]) == ("Disabled", "PendingDeletion")
     assert after[spare]["rotation_period_days"] == 120
     assert "buzz-tutor/exams" in after[spare]["aliases"] and "buzz-tutor/exams" not in after[exams]["aliases"]
 
@@ -175,5 +175,5 @@ def test_a_table_shows_hostile_names_made_visible(account):
     assert "evil␛[2J" in table
     # One line a row and one for the head: a line break in a name breaks no row.
     assert len(table.splitlines()) == len(rows) + 1
-    events = account.run(BIN, "events", "--since", "1h").stdout
+    events = account.run(BIN, "events", "--since", "1h", "--limit", "100").stdout
     assert not set(bad + "\x1b\r") & set(events)

@@ -3,6 +3,7 @@ lists them, drops one through the gate and raises it again."""
 
 import contextlib
 import functools
+import hashlib
 import json
 import sys
 import urllib.request
@@ -46,6 +47,7 @@ class House:
         self.credentials = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
         self.client = functools.cache(self.new_client)
         self.credentials = self.user("judge", EVERYTHING)
+        self.responder = {}
         self.topic = self.client("sns").create_topic(Name="alerts")["TopicArn"]
         settings = folder / "settings.toml"
         settings.write_text(
@@ -94,7 +96,7 @@ class House:
     @contextlib.contextmanager
     def denying(self, *actions: str):
         """Meanwhile moto asks for permissions, and portcullis is a user who may do all but these."""
-        responder = self.user("responder", EVERYTHING, EVERYTHING | {"Effect": "Deny", "Action": actions})
+        responder = self.responder = self.user("responder", EVERYTHING, EVERYTHING | {"Effect": "Deny", "Action": actions})
         before = self.env
         self.env = before | {name.upper(): value for name, value in responder.items()}
         self.ask_for_permissions(0)
@@ -109,6 +111,10 @@ class House:
         plain = {"Content-Type": "text/plain"}
         asked = urllib.request.Request(f"{self.endpoint}/moto-api/reset-auth", str(after).encode(), plain)
         urllib.request.urlopen(asked, timeout=30).close()
+
+    def journal(self, incident: str) -> list[str]:
+        path = Path(self.env["XDG_STATE_HOME"]) / "portcullis" / "journal" / "moto" / f"{incident}.jsonl"
+        return path.read_text().splitlines()
 
     def state(self, arn: str) -> str:
         return self.client("kms").describe_key(KeyId=arn)["KeyMetadata"]["KeyState"]
@@ -176,7 +182,22 @@ def test_a_key_is_dropped_through_the_gate_and_raised_again(house):
         assert house.rows()["CEK_gated"]["state"] == "enabled"
     assert [operation for operation, _ in house.audited("INC-MOTO-1")] == ["disable-key", "enable-key"]
     assert all(REASON in reason for _, reason in house.audited("INC-MOTO-1"))
-    assert "verified" in house.portcullis("journal", "verify", "INC-MOTO-1").stdout
+    assert chained(house.journal("INC-MOTO-1")) == json.loads(raised.stdout)["journal_head"]
+    assert json.loads(raised.stdout)["journal_head"] in house.portcullis("journal", "verify", "INC-MOTO-1").stdout
+
+
+def chained(lines: list[str]) -> str:
+    """The head of the journal's chain of hashes, each recomputed: SHA-256 of the one before and the entry."""
+    head = "0" * 64
+    for number, line in enumerate(lines):
+        entry = json.loads(line)
+        assert (entry["seq"], entry.pop("prev")) == (number, head)
+        claimed = entry.pop("hash")
+        # RFC 8785, as far as text and whole numbers go.
+        rest = json.dumps(entry, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        head = hashlib.sha256((head + rest).encode()).hexdigest()
+        assert head == claimed
+    return head
 
 
 def test_a_disabled_key_that_can_still_be_used_is_not_called_down(house):
@@ -200,3 +221,11 @@ def test_the_wrong_word_changes_nothing(house):
 
 def ended(change):
     return change.returncode, json.loads(change.stdout)["outcome"]
+
+
+def test_no_secret_is_left_in_what_was_written(house):
+    written = [path for path in Path(house.env["XDG_STATE_HOME"]).rglob("*") if path.is_file()]
+    assert any(path.suffix == ".jsonl" for path in written)
+    secrets = [house.sql.password, house.responder["aws_secret_access_key"]]
+    for path in written:
+        assert not [secret for secret in secrets if secret.encode() in path.read_bytes()], path
