@@ -21,7 +21,10 @@ const LIBRARIES: &str = "aws_config=warn,aws_runtime=warn,aws_sdk_cloudtrail=war
 pub fn start(state_dir: &Path) -> Result<WorkerGuard, String> {
     let folder = state_dir.join("log");
     let cannot = |why: &dyn std::fmt::Display| {
-        format!("logs cannot be written to {}: {why}; name a folder that can with --state-dir", folder.display())
+        format!(
+            "logs cannot be written to {}: {why}; name a folder that can with --state-dir",
+            folder.display()
+        )
     };
     std::fs::create_dir_all(&folder).map_err(|error| cannot(&error))?;
     let appender = RollingFileAppender::builder()

@@ -66,11 +66,12 @@ pub fn list(
         });
     }
     let rows = records.iter().map(JournalRecord::row);
-    Ok(match format {
-        Format::Json => output::json(out, &records)?,
-        Format::Csv => output::csv(out, &JournalRecord::FIELDS, rows)?,
-        Format::Table => output::table(out, &JournalRecord::FIELDS, rows)?,
-    })
+    match format {
+        Format::Json => output::json(out, &records),
+        Format::Csv => output::csv(out, &JournalRecord::FIELDS, rows),
+        Format::Table => output::table(out, &JournalRecord::FIELDS, rows),
+    }?;
+    Ok(())
 }
 
 /// Tells one journal as a timeline.
@@ -88,9 +89,10 @@ pub fn show(
     if as_json {
         output::json(out, &chain.entries)?;
     } else {
-        let rows = chain.entries.iter().map(|entry| {
-            [entry.seq.to_string(), entry.at.to_string(), entry.kind.clone(), told(entry)]
-        });
+        let rows = chain
+            .entries
+            .iter()
+            .map(|entry| [entry.seq.to_string(), entry.at.to_string(), entry.kind.clone(), told(entry)]);
         output::table(out, &["seq", "at", "kind", "what"], rows)?;
     }
     judged(&chain)

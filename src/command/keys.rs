@@ -9,8 +9,8 @@ use crate::estate::Estate;
 use crate::inventory::filter::Filter;
 use crate::inventory::index::Index;
 use crate::inventory::present::{self, PairLine, PairRecord};
-use crate::inventory::refresh::load_once;
 use crate::inventory::refresh::Progress;
+use crate::inventory::refresh::load_once;
 
 const HEAD: [&str; 9] =
     ["state", "column key", "master key", "cmk", "database", "rotated", "age", "next", "last used"];

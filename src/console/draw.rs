@@ -10,6 +10,7 @@ use super::state::{Overlay, State};
 use super::theme::Tone;
 use super::widgets::text::{fit, width, wrap_words};
 use super::{header, help, palette, prompt};
+use crate::model::text::visible;
 
 /// The smallest terminal on which every flow can be followed to its end.
 pub const SMALLEST: (u16, u16) = (60, 16);
@@ -92,7 +93,7 @@ fn bottom_line(state: &State, buf: &mut Buffer, area: Rect) {
     let room = usize::from(area.width.saturating_sub(2));
     let x = area.x + 1;
     if let Some(message) = &state.message {
-        let text = format!("▸ {}", message.text);
+        let text = format!("▸ {}", visible(&message.text));
         buf.set_stringn(x, area.y, fit(&text, room), room, state.theme.tone(message.tone));
         return;
     }

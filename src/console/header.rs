@@ -85,7 +85,13 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
     let (theme, options) = (&state.theme, &state.options);
     let name = visible(&options.environment).to_uppercase();
     let mut pieces = vec![("portcullis".to_owned(), bar.patch(theme.badge)), ("  ".to_owned(), bar)];
-    if options.production {
+    if options.simulated {
+        let more = if name.contains("SIMULATED") { "" } else { " · SIMULATED" };
+        pieces.push((format!(" {name}{more} "), theme.badge_pretend));
+        if options.production {
+            pieces.push((" plays production".to_owned(), bar));
+        }
+    } else if options.production {
         pieces[0].1 = theme.badge_production;
         let said = if name.contains("PROD") { name } else { format!("{name} PRODUCTION") };
         pieces.push((
@@ -93,12 +99,7 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
             theme.badge_production.add_modifier(ratatui::style::Modifier::REVERSED),
         ));
     } else {
-        let style = if options.simulated { theme.badge_pretend } else { theme.badge };
-        let pretend = options.simulated && !name.contains("SIMULATED");
-        pieces.push((format!(" {name}{} ", if pretend { " · SIMULATED" } else { "" }), style));
-    }
-    if options.production && options.simulated {
-        pieces.push((" SIMULATED ".to_owned(), theme.badge_pretend));
+        pieces.push((format!(" {name} "), theme.badge));
     }
     let account = options.account.as_deref().unwrap_or("account unknown");
     pieces.push((format!("  {} {}  ", visible(account), visible(&options.region)), bar));

@@ -32,7 +32,7 @@ impl Help {
 pub fn draw(state: &State, help: &mut Help, buf: &mut Buffer, screen: Rect) {
     let title = format!("Keys of the {} screen", state.screen.title());
     let inner =
-        panel::overlay(buf, screen, &state.theme, (76, screen.height.saturating_sub(2)), &title, "esc back");
+        panel::overlay(buf, screen, &state.theme, (92, screen.height.saturating_sub(2)), &title, "esc back");
     help.scroll.draw(buf, inner, &state.theme, &lines(state));
 }
 

@@ -12,7 +12,7 @@ use super::widgets::text::{fit, wrap_words};
 use super::{Exit, RunbookCard};
 use crate::model::arn::KeyArn;
 use crate::model::pair::{DatabaseRef, Inventory, Row};
-use crate::model::text::Untrusted;
+use crate::model::text::{Untrusted, visible};
 use crate::respond::view::{Ask, Target};
 
 /// A runbook, its target, and why.
@@ -240,7 +240,13 @@ pub fn draw_start(state: &State, form: &StartForm, buf: &mut Buffer, screen: Rec
             input.draw(buf, place, theme.input);
         } else {
             let room = usize::from(place.width);
-            buf.set_stringn(place.x, place.y, fit(input.text(), room), room, theme.tone(Tone::Text));
+            buf.set_stringn(
+                place.x,
+                place.y,
+                fit(&visible(input.text()), room),
+                room,
+                theme.tone(Tone::Text),
+            );
         }
     }
     let (words, tone) = match &form.complaint {

@@ -136,7 +136,11 @@ fn perform<B: Backend>(
                 state.say(Words::bad("nothing here can act: this console only reads"));
                 return Ok(None);
             };
-            match responder.ask.try_send(ask) {
+            let sent = responder.ask.try_send(ask);
+            if sent.is_err() {
+                state.run.refused();
+            }
+            match sent {
                 Ok(()) => {}
                 Err(TrySendError::Full(_)) => {
                     state.say(Words::bad("busy with what was asked before; nothing was sent, try again"));

@@ -168,10 +168,15 @@ impl State {
         if self.can_act {
             return vec![Action::Ask(ask)];
         }
+        self.say_read_only();
+        Vec::new()
+    }
+
+    /// Says why nothing can be asked for.
+    pub fn say_read_only(&mut self) {
         self.say(Words::plain(
             "read-only: nothing can be changed here. Start `portcullis respond --incident ID` to act",
         ));
-        Vec::new()
     }
 
     /// Goes to a screen.
@@ -190,7 +195,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Action> {
         Event::Inventory(inventory) => {
             state.inventory = inventory;
             keys::refresh(state);
-            events::refresh(state);
+            events::rename(state);
         }
         Event::Trail(trail) => {
             state.trail = trail;
@@ -381,7 +386,7 @@ pub fn perform(state: &mut State, command: Command) -> Vec<Action> {
         Command::Undo => return state.ask(Ask::Undo),
         Command::Resume => return resume(state),
         Command::Note if state.can_act => state.overlay = Some(Overlay::Note(NoteForm::default())),
-        Command::Note => return state.ask(Ask::Note { text: String::new() }),
+        Command::Note => state.say_read_only(),
         _ => return on_screen(state, command),
     }
     Vec::new()
@@ -417,11 +422,12 @@ fn quit(state: &mut State) -> Vec<Action> {
     vec![Action::Exit(Exit::Quit)]
 }
 
-/// Goes on with what was left: the run on the screen, else the first unfinished change.
+/// Goes on with what was left: the run on the screen, else the first unfinished change, else the run last left.
 fn resume(state: &mut State) -> Vec<Action> {
-    let left = state.run.view.as_ref().filter(|_| !state.run.live()).map(|view| view.run);
+    let left = state.run.left();
+    let on_screen = left.filter(|_| state.screen == Screen::Run);
     let unfinished = state.standing.unfinished.first().map(|change| change.run);
-    match unfinished.or(left) {
+    match on_screen.or(unfinished).or(left) {
         _ if state.run.live() => {
             state.say(Words::plain("a run is in progress already: finish or leave it first"));
             Vec::new()

@@ -1,6 +1,7 @@
 //! The real terminal: taken over, and always given back.
 
 use std::io::{self, Stdout, Write, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -30,13 +31,15 @@ impl Drop for Guard {
     }
 }
 
-/// Takes the terminal over. From here on a panic gives it back before its message is printed.
+/// Takes the terminal over, on the thread that will draw. From here on a panic of that thread gives it back
+/// before its message is printed.
 ///
 /// # Errors
 /// Standard output is no terminal, or it refuses raw mode.
 pub fn open_terminal() -> io::Result<OpenTerminal> {
     restore_before_panic_message();
     enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
     // From here on whatever fails leaves through the guard.
     let guard = Guard;
     execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste)?;
@@ -57,35 +60,50 @@ pub fn clipboard() -> Clipboard {
     Box::new(|text| execute!(stdout(), CopyToClipboard::to_clipboard_from(text)))
 }
 
-/// Ends when the process is asked to: SIGTERM or SIGHUP (a closed SSH session).
+/// Ends when the process is asked to: SIGTERM, SIGINT from outside, or SIGHUP (a closed SSH session).
 ///
 /// # Errors
 /// The signal handlers cannot be installed.
 pub fn shutdown_signals() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
     let mut hung_up = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
             _ = hung_up.recv() => {}
         }
     })
 }
 
-/// Undoes everything that [`open_terminal`] did; harmless when done twice. Nobody is left to hear of an error.
+/// Whether the terminal is ours now.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Undoes everything that [`open_terminal`] did, once. Nobody is left to hear of an error.
 fn restore() {
+    if !TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
     let mut out = stdout();
     let _ = queue!(out, DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, Show);
     let _ = out.flush();
     let _ = disable_raw_mode();
 }
 
+/// A panic on this thread, which draws, gives the terminal back before it is told. A panic of a worker goes
+/// to the log alone: the console goes on, and what the worker brought is seen to grow old.
 fn restore_before_panic_message() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
+        let drawing = std::thread::current().id();
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
+            if TAKEN.load(Ordering::SeqCst) && std::thread::current().id() != drawing {
+                tracing::error!("a worker ended badly: {panic}");
+                return;
+            }
             restore();
             before(panic);
         }));

@@ -57,6 +57,12 @@ const COLUMNS: [Column; 7] = [
     Column { title: "FROM", min: 12, max: 24, sacrifice: 4 },
 ];
 
+/// Takes the keys' names anew.
+pub fn rename(state: &mut State) {
+    state.events.names = KeyNames::of(&state.inventory);
+    refresh(state);
+}
+
 /// Takes the trail's events anew; the selection stays with its event, or at the top with the newest.
 pub fn refresh(state: &mut State) {
     let before = state.events.of.take();
@@ -68,7 +74,6 @@ pub fn refresh(state: &mut State) {
         .and_then(|row| before.as_ref()?.events.get(row))
         .filter(|_| !at_top)
         .map(|event| event.id.clone());
-    state.events.names = KeyNames::of(&state.inventory);
     let rows = matching(state);
     let trail = Arc::clone(&state.trail);
     state.events.picker.show(rows, |row| {

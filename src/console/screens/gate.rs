@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::keys::grants_told;
+use super::keys::{counted, grants_told};
 use crate::console::state::State;
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::panel;
@@ -242,10 +242,6 @@ fn goes_on(sheet: &mut Sheet<'_>, preview: &Preview, now: Timestamp) {
         let text = format!("  the related key in {}: not covered by this plan", relative.region());
         sheet.text(text, Tone::Notice);
     }
-}
-
-fn counted(count: usize, word: &str) -> String {
-    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// The plan for paper: all that the screen says, and the plan itself.

@@ -73,7 +73,8 @@ fn filter_line(state: &State, buf: &mut Buffer, line: Rect, picker: &Picker, of:
     if state.filtering {
         picker.filter.draw(buf, field, theme.input);
     } else {
-        buf.set_stringn(x, line.y, picker.filter.text(), usize::from(field.width), theme.input);
+        let text = crate::model::text::visible(picker.filter.text());
+        buf.set_stringn(x, line.y, text, usize::from(field.width), theme.input);
     }
     buf.set_stringn(right, line.y, figure, room, theme.tone(Tone::Dim));
 }

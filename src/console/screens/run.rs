@@ -49,11 +49,17 @@ impl RunScreen {
         self.view.as_ref().is_some_and(|view| matches!(view.waiting, Waiting::Program(_)))
     }
 
+    /// The run that was left, where the last one was.
+    #[must_use]
+    pub fn left(&self) -> Option<u64> {
+        self.view.as_ref().filter(|view| matches!(view.waiting, Waiting::Left)).map(|view| view.run)
+    }
+
     fn waiting(&self) -> Option<&Waiting> {
         self.view.as_ref().map(|view| &view.waiting)
     }
 
-    /// A request was refused, so another answer may be given.
+    /// A request was refused or never sent, so another answer may be given.
     pub fn refused(&mut self) {
         self.answered = false;
     }

@@ -55,7 +55,7 @@ fn start(state: &mut State) {
     if state.options.runbooks.is_empty() {
         state.say(Words::plain("there is no runbook to run"));
     } else if !state.can_act() {
-        let _ = state.ask(crate::respond::view::Ask::Proceed);
+        state.say_read_only();
     } else if state.run.live() {
         state.say(Words::plain("a run is in progress: finish or leave it first"));
     } else {

@@ -115,7 +115,8 @@ async fn what_was_left_is_taken_up_and_what_is_owed_sent_again() {
     };
     bench.tell(Told::Standing(Standing { unfinished: vec![unfinished], ..Standing::default() })).await;
     assert!(bench.screen().contains("UNFINISHED disable-key on k"));
-    bench.keys("c4wnhello<enter>u").await;
+    bench.tell(run(Waiting::Left)).await;
+    bench.keys("3c4wnhello<enter>u").await;
     assert_eq!(
         bench.asked(),
         [Ask::Resume { run: 3 }, Ask::SettleOwed, Ask::Note { text: "hello".into() }, Ask::Undo]

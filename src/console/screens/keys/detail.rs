@@ -91,7 +91,8 @@ fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     let (kind, _) = key_state(key, state.options.age, now);
     sheet.fact("name", key.name(), Tone::Strong);
     sheet.fact("arn", key.arn.to_string(), Tone::Text);
-    let until = key.deletion_date.map(|at| format!(" · deleted from {} on", day(at))).unwrap_or_default();
+    let until =
+        key.deletion_date.map(|at| format!(" · {} or up to a day later", day(at))).unwrap_or_default();
     sheet.fact("state", format!("{} {}{until}", kind.glyph(), key.state), tone_of(kind));
     sheet.fact("kind", format!("{} · {} · {}", key.spec, key.usage, key.origin), Tone::Text);
     if let Some(multi) = &key.multi_region {
@@ -155,10 +156,10 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
             sheet.fact(
                 "SQL Server",
                 format!(
-                    "{} column keys · {} columns · {} databases: {}{}",
-                    reach.column_keys,
-                    reach.columns,
-                    reach.databases.len(),
+                    "{} · {} · {}: {}{}",
+                    counted(reach.column_keys, "column key"),
+                    counted(reach.columns, "column"),
+                    counted(reach.databases.len(), "database"),
                     databases.join(", "),
                     if reach.databases.len() > 6 { " …" } else { "" },
                 ),
@@ -180,6 +181,12 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
         if mine.is_empty() { "no instance".to_owned() } else { listed(&mine) }
     });
     sheet.seen("grants", &key.grants, |grants| grants_told(grants));
+}
+
+/// `1 column`, `2 columns`.
+#[must_use]
+pub fn counted(count: usize, word: &str) -> String {
+    format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Grants, counted by who holds them.

@@ -24,7 +24,7 @@ use crate::inventory::{Column as By, Filter, Index, Sort};
 use crate::model::age::Verdict;
 use crate::model::pair::{Inventory, Row};
 
-pub use detail::grants_told;
+pub use detail::{counted, grants_told};
 use reach::Reach;
 
 /// From here on the detail stands beside the list.
@@ -168,7 +168,7 @@ fn copy(state: &mut State) -> Vec<Action> {
 
 fn start(state: &mut State) {
     if !state.can_act() {
-        let _ = state.ask(crate::respond::view::Ask::Proceed);
+        state.say_read_only();
     } else if state.run.live() {
         state.say(Words::plain("a run is in progress: 3 shows it; finish or leave it first"));
     } else if let Some(target) = selected(state).and_then(target_of) {
