@@ -96,7 +96,8 @@ def test_a_call_becomes_an_event_of_the_true_shape(account):
     by_key = [{"AttributeKey": "ResourceName", "AttributeValue": key["Arn"]}]
 
     def seen():
-        events = {event["EventName"]: event for event in pages(trail, "lookup_events", "Events", 2, LookupAttributes=by_key)}
+        found = pages(trail, "lookup_events", "Events", 2, LookupAttributes=by_key)
+        events = {event["EventName"]: event for event in found}
         return events if {"CreateKey", "DisableKey", "Encrypt"} <= set(events) else None
 
     events = until(20, seen)
