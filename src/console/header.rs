@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Style;
+use ratatui::style::{Modifier, Style};
 
 use super::Mode;
 use super::commands::Command;
@@ -85,21 +85,22 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
     let (theme, options) = (&state.theme, &state.options);
     let name = visible(&options.environment).to_uppercase();
     let mut pieces = vec![("portcullis".to_owned(), bar.patch(theme.badge)), ("  ".to_owned(), bar)];
-    if options.simulated {
-        let more = if name.contains("SIMULATED") { "" } else { " · SIMULATED" };
-        pieces.push((format!(" {name}{more} "), theme.badge_pretend));
-        if options.production {
-            pieces.push((" plays production".to_owned(), bar));
-        }
-    } else if options.production {
+    let named_pretend = options.simulated && name.contains("SIMULATED");
+    if options.production {
         pieces[0].1 = theme.badge_production;
-        let said = if name.contains("PROD") { name } else { format!("{name} PRODUCTION") };
-        pieces.push((
-            format!(" {said} "),
-            theme.badge_production.add_modifier(ratatui::style::Modifier::REVERSED),
-        ));
-    } else {
+        let loud = theme.badge_production.add_modifier(Modifier::REVERSED);
+        let said = match (named_pretend, name.contains("PROD")) {
+            (true, _) => "PRODUCTION".to_owned(),
+            (false, true) => name.clone(),
+            (false, false) => format!("{name} PRODUCTION"),
+        };
+        pieces.push((format!(" {said} "), loud));
+    } else if !named_pretend {
         pieces.push((format!(" {name} "), theme.badge));
+    }
+    if options.simulated {
+        let said = if named_pretend { &name } else { "SIMULATED" };
+        pieces.push((format!(" {said} "), theme.badge_pretend));
     }
     let account = options.account.as_deref().unwrap_or("account unknown");
     pieces.push((format!("  {} {}  ", visible(account), visible(&options.region)), bar));
@@ -108,6 +109,9 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
             (" READ-ONLY ".to_owned(), if options.production { bar } else { theme.badge_read_only })
         }
         Mode::Respond { incident } => (format!(" {incident} "), theme.badge_armed),
+        Mode::Drill { incident, .. } if incident.as_str().starts_with("DRILL") => {
+            (format!(" {incident} "), theme.badge_armed)
+        }
         Mode::Drill { incident, .. } => (format!(" DRILL · {incident} "), theme.badge_armed),
     });
     pieces
@@ -139,7 +143,7 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
             pieces.push((" · ".to_owned(), bar));
         }
         let (text, troubled) = age(worst, state.now);
-        let style = if troubled { bar.add_modifier(ratatui::style::Modifier::BOLD) } else { bar };
+        let style = if troubled { bar.add_modifier(Modifier::BOLD) } else { bar };
         pieces.push((format!("{word} {text}"), style));
     }
     pieces

@@ -204,7 +204,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if area.width >= WIDE {
         let rule = if state.events.in_detail { state.theme.border_focus } else { state.theme.border };
-        let (list, detail) = panel::beside(buf, body, (area.width * 3 / 8).clamp(46, 76), rule);
+        let (list, detail) = panel::beside(buf, body, (area.width / 3).clamp(46, 76), rule);
         draw_list(state, buf, list);
         draw_detail(state, buf, detail);
     } else if state.events.in_detail {

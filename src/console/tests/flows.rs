@@ -321,3 +321,16 @@ async fn among_very_many_pairs_each_is_found() {
     bench.keys("<esc>G").await;
     assert!(bench.screen().contains("CEK_019998") || bench.screen().contains("CEK_019999"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn while_the_first_facts_come_in_the_list_stays_at_its_top() {
+    let bench = Bench::watch(SIZE).await;
+    let mut half = fixture::inventory();
+    half.keys.clear();
+    bench.inventory.send(Arc::new(half)).unwrap();
+    bench.settle().await;
+    bench.inventory.send(Arc::new(fixture::inventory())).unwrap();
+    bench.settle().await;
+    bench.keys("y").await;
+    assert_eq!(bench.copied.lock().unwrap().back().unwrap(), fixture::arn(3).as_str(), "the most urgent one");
+}

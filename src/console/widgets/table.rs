@@ -187,11 +187,12 @@ fn places(columns: &[Column], room: u16) -> Vec<Option<(u16, u16)>> {
     let mut spare = usable.saturating_sub(needed(&kept));
     while spare > 0 {
         let before = spare;
-        for (index, column) in columns.iter().enumerate() {
-            if kept[index] && widths[index] < column.max && spare > 0 {
-                widths[index] += 1;
-                spare -= 1;
-            }
+        for (index, column) in columns.iter().enumerate().filter(|(index, _)| kept[*index]) {
+            // What is never given up gets twice as much of what is left over.
+            let share = if column.sacrifice == 0 { 2 } else { 1 };
+            let more = share.min(spare).min(column.max - widths[index]);
+            widths[index] += more;
+            spare -= more;
         }
         if spare == before {
             break;

@@ -107,13 +107,15 @@ impl Wrapped<'_> {
         }
         let mut rest = word;
         while width(rest.trim_end()) > self.room - self.taken {
-            if self.taken >= self.room {
+            let mut first = head(rest, self.room - self.taken);
+            if first.is_empty() && self.taken > self.indent {
                 self.turn();
+                continue;
             }
-            let first = head(rest, self.room - self.taken);
-            // A wide character in a room of one column: it is drawn cut off rather than for ever.
-            let first =
-                if first.is_empty() { &rest[..rest.chars().next().map_or(0, char::len_utf8)] } else { first };
+            if first.is_empty() {
+                // A wide character in a room of one column: it is drawn cut off rather than for ever.
+                first = &rest[..rest.chars().next().map_or(0, char::len_utf8)];
+            }
             self.push(first, style);
             rest = &rest[first.len()..];
             self.turn();

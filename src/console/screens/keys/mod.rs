@@ -41,6 +41,8 @@ pub struct KeysScreen {
     index: Index,
     counts: Counts,
     reach: Reach,
+    /// Whether somebody has moved in the list: from then on the selection stays with its row, whatever comes in.
+    touched: bool,
     /// The inventory that all this was made of.
     of: Arc<Inventory>,
 }
@@ -83,7 +85,7 @@ pub fn refresh(state: &mut State) {
     let (inventory, policy, now) = (&state.inventory, state.options.age, state.now);
     let keys = &mut state.keys;
     let before = std::mem::replace(&mut keys.of, Arc::clone(inventory));
-    let selected = keys.picker.selected().and_then(|row| before.rows.get(row));
+    let selected = keys.picker.selected().filter(|_| keys.touched).and_then(|row| before.rows.get(row));
     keys.index = Index::build(inventory, policy, now);
     keys.counts = counts(inventory, policy, now);
     keys.reach = Reach::of(inventory);
@@ -96,6 +98,7 @@ pub fn refresh(state: &mut State) {
 /// Applies the filter as it is typed now.
 pub fn refilter(state: &mut State) {
     let rows = state.keys.matching();
+    state.keys.touched = true;
     state.keys.picker.show_from_top(rows);
     state.keys.detail.reset();
 }
@@ -123,6 +126,7 @@ pub fn selected(state: &State) -> Option<&Row> {
 pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     let count = state.keys.picker.len();
     let keys = &mut state.keys;
+    keys.touched = true;
     if keys.in_detail && keys.detail.on_command(command) {
         return Vec::new();
     }
@@ -200,7 +204,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if area.width >= WIDE {
         let rule = if state.keys.in_detail { state.theme.border_focus } else { state.theme.border };
-        let (list, detail) = panel::beside(buf, body, (area.width * 3 / 8).clamp(46, 76), rule);
+        let (list, detail) = panel::beside(buf, body, (area.width / 3).clamp(46, 76), rule);
         draw_list(state, buf, list);
         draw_detail(state, buf, detail);
     } else if state.keys.in_detail {
