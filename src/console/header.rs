@@ -40,7 +40,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
         let right = [ages, vec![("    ".to_owned(), bar)], clock].concat();
         put_right(buf, line(y), &right);
     } else {
-        put(buf, line(y), 1, &left);
+        put(buf, line(y), 1, &squeezed(left, room.saturating_sub(long(&clock) + 3)));
         put_right(buf, line(y), &clock);
         y += 1;
         buf.set_style(line(y), bar);
@@ -59,6 +59,17 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
     }
     tabs(state, buf, line(y));
     y + 1 - area.y
+}
+
+/// The place in little room: the program's name goes first, then the end of the incident's.
+fn squeezed(mut pieces: Vec<Piece>, room: usize) -> Vec<Piece> {
+    if long(&pieces) > room {
+        pieces.drain(..2);
+    }
+    if let Some((mode, rest)) = pieces.split_last_mut() {
+        mode.0 = fit(&mode.0, room.saturating_sub(long(rest))).into_owned();
+    }
+    pieces
 }
 
 fn long(pieces: &[Piece]) -> usize {
