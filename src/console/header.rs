@@ -124,7 +124,7 @@ fn identity(state: &State) -> String {
 fn ages(state: &State, bar: Style) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let sources =
-        || state.inventory.sources.iter().chain(std::iter::once((&state.trail.source, &state.trail.health)));
+        || state.snapshot.inventory.sources.iter().chain(std::iter::once((&state.trail.source, &state.trail.health)));
     for word in ["kms", "trail", "sql", "rds"] {
         let is = |source: &Source| kind(source) == word;
         let Some(worst) = sources()

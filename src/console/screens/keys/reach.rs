@@ -7,11 +7,11 @@ use crate::model::pair::{DatabaseRef, Inventory, Row};
 use crate::model::text::Untrusted;
 
 /// What hangs on the keys.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Reach(HashMap<KeyArn, KeyReach>);
 
 /// What hangs on one key, as far as the rows tell.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct KeyReach {
     pub column_keys: usize,
     pub columns: usize,
