@@ -43,13 +43,14 @@ def pages(kms, operation, field, **words):
 
 
 def keys(region):
-    # Without standard retries of its own a throttled script would simply fail.
-    kms = boto3.client("kms", region_name=region, config=boto3.session.Config(retries={"mode": "standard", "total_max_attempts": 10}))
+    # With boto3's own patience a throttled script would simply fail.
+    patient = boto3.session.Config(retries={"mode": "standard", "total_max_attempts": 10})
+    kms = boto3.client("kms", region_name=region, config=patient)
     aliases = pages(kms, "list_aliases", "Aliases")
     for listed in pages(kms, "list_keys", "Keys"):
         key = {"KeyId": listed["KeyArn"]}
         yield listed["KeyArn"], {
-            "key": asked(kms.describe_key, **key)["KeyMetadata"],
+            "key": asked(kms.describe_key, **key),
             "aliases": [a["AliasName"] for a in aliases if a.get("TargetKeyId") == listed["KeyId"]],
             "tags": pages(kms, "list_resource_tags", "Tags", **key),
             "rotation": asked(kms.get_key_rotation_status, **key),
