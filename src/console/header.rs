@@ -139,8 +139,14 @@ fn identity(state: &State) -> String {
 /// `kms 8 s · trail 4 m · sql 31 s`: the oldest of each kind, and what is wrong with it.
 fn ages(state: &State, bar: Style) -> Vec<Piece> {
     let mut pieces = Vec::new();
-    let sources =
-        || state.inventory.sources.iter().chain(std::iter::once((&state.trail.source, &state.trail.health)));
+    let sources = || {
+        state
+            .snapshot
+            .inventory
+            .sources
+            .iter()
+            .chain(std::iter::once((&state.trail.source, &state.trail.health)))
+    };
     for word in ["kms", "trail", "sql", "rds"] {
         let is = |source: &Source| kind(source) == word;
         let Some(worst) = sources()

@@ -13,6 +13,7 @@ mod palette;
 mod prompt;
 mod runner;
 pub mod screens;
+pub mod snapshot;
 pub mod state;
 pub mod svg;
 pub mod terminal;

@@ -99,7 +99,7 @@ impl StartForm {
 
     fn answer(&self, state: &State) -> Result<Ask, String> {
         let runbook = state.options.runbooks.get(self.runbook).ok_or("there is no runbook to run")?;
-        let (target, _) = self.target(&state.inventory)?;
+        let (target, _) = self.target(&state.snapshot.inventory)?;
         let reason = self.reason.text().trim();
         if reason.is_empty() {
             return Err("say why: the reason goes into the journal and to everybody who is told".to_owned());
@@ -221,7 +221,7 @@ pub fn draw_start(state: &State, form: &StartForm, buf: &mut Buffer, screen: Rec
     let runbook = label("runbook", Field::Runbook);
     let target = label("target", Field::Target);
     let reason = label("reason", Field::Reason);
-    let found = match form.target(&state.inventory) {
+    let found = match form.target(&state.snapshot.inventory) {
         Ok((_, told)) => (told, Tone::Good),
         Err(why) => (why, Tone::Notice),
     };

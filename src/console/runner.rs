@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
@@ -12,10 +13,13 @@ use ratatui::backend::Backend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::Event as Input;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
+use super::snapshot::Snapshot;
 use super::state::{Action, Event, State, Words, update};
 use super::{Exit, Options, Sources, draw, svg};
+use crate::model::age::AgePolicy;
 
 /// Why the console stopped against its will.
 #[derive(Debug, thiserror::Error)]
@@ -41,13 +45,20 @@ pub async fn run<B: Backend>(
     options: Options,
 ) -> Result<Exit, ConsoleError> {
     let size = terminal.size().map_err(drawing)?;
+    // What is there at the start is little: it is read only from now on.
     let inventory = sources.inventory.borrow_and_update().clone();
     let trail = sources.trail.borrow_and_update().clone();
     let can_act = sources.responder.is_some();
     let mut state = State::new(options, can_act, trail, sources.clock.now(), (size.width, size.height));
-    update(&mut state, Event::Inventory(inventory));
-    let mut road =
-        Road { input: Box::pin(input), shutdown: Box::pin(shutdown), tick: next_tick(sources.clock.now()) };
+    let snapshot = Snapshot::of(inventory, state.options.age, state.now);
+    update(&mut state, Event::Inventory(Arc::new(snapshot)));
+    let mut road = Road {
+        input: Box::pin(input),
+        shutdown: Box::pin(shutdown),
+        tick: next_tick(sources.clock.now()),
+        preparing: None,
+        age: state.options.age,
+    };
 
     loop {
         if state.take_dirty() {
@@ -55,11 +66,14 @@ pub async fn run<B: Backend>(
         }
         let mut event = road.next(&mut sources).await?;
         for _ in 0..AT_ONCE {
+            let outgoing = matches!(event, Event::Inventory(_)).then(|| Arc::clone(&state.snapshot));
             for action in update(&mut state, event) {
                 if let Some(exit) = perform(action, &mut state, terminal, &mut sources)? {
                     return Ok(exit);
                 }
             }
+            // A hundred thousand rows are not freed at once either.
+            outgoing.map(|outgoing| tokio::task::spawn_blocking(move || drop(outgoing)));
             match road.next(&mut sources).now_or_never() {
                 Some(more) => event = more?,
                 None => break,
@@ -77,42 +91,71 @@ struct Road<I, S> {
     input: Pin<Box<I>>,
     shutdown: Pin<Box<S>>,
     tick: Instant,
+    /// The newest inventory, while it is made ready beside this task.
+    preparing: Option<JoinHandle<Snapshot>>,
+    age: AgePolicy,
 }
 
 impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
     /// The next event. Nothing is lost where this is dropped before it is ready.
     async fn next(&mut self, sources: &mut Sources) -> io::Result<Event> {
-        let told = async {
-            match &mut sources.responder {
-                Some(responder) => responder.told.recv().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = &mut self.shutdown => Ok(Event::Shutdown),
-            input = self.input.next() => match input {
-                Some(input) => Ok(Event::Input(input?)),
-                None => Ok(Event::InputEnded),
-            },
-            told = told => Ok(if let Some(told) = told {
-                Event::Told(Box::new(told))
-            } else {
-                sources.responder = None;
-                Event::ResponderGone
-            }),
-            Ok(()) = sources.inventory.changed() => {
-                Ok(Event::Inventory(sources.inventory.borrow_and_update().clone()))
-            }
-            Ok(()) = sources.trail.changed() => {
-                Ok(Event::Trail(sources.trail.borrow_and_update().clone()))
-            }
-            () = tokio::time::sleep_until(self.tick) => {
-                let now = sources.clock.now();
-                self.tick = next_tick(now);
-                Ok(Event::Tick(now))
-            }
+        loop {
+            let told = async {
+                match &mut sources.responder {
+                    Some(responder) => responder.told.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let idle = self.preparing.is_none();
+            let prepared = async {
+                match &mut self.preparing {
+                    Some(preparing) => preparing.await,
+                    None => std::future::pending().await,
+                }
+            };
+            return tokio::select! {
+                biased;
+                () = &mut self.shutdown => Ok(Event::Shutdown),
+                input = self.input.next() => match input {
+                    Some(input) => Ok(Event::Input(input?)),
+                    None => Ok(Event::InputEnded),
+                },
+                told = told => Ok(if let Some(told) = told {
+                    Event::Told(Box::new(told))
+                } else {
+                    sources.responder = None;
+                    Event::ResponderGone
+                }),
+                prepared = prepared => {
+                    self.preparing = None;
+                    match prepared.map_err(JoinError::try_into_panic) {
+                        Ok(snapshot) => Ok(Event::Inventory(Arc::new(snapshot))),
+                        // It would have been a panic here, too.
+                        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+                        Err(Err(_stopped)) => continue,
+                    }
+                }
+                Ok(()) = sources.inventory.changed(), if idle => {
+                    self.prepare(sources);
+                    continue;
+                }
+                Ok(()) = sources.trail.changed() => {
+                    Ok(Event::Trail(sources.trail.borrow_and_update().clone()))
+                }
+                () = tokio::time::sleep_until(self.tick) => {
+                    let now = sources.clock.now();
+                    self.tick = next_tick(now);
+                    Ok(Event::Tick(now))
+                }
+            };
         }
+    }
+
+    /// Begins to make the newest inventory ready.
+    fn prepare(&mut self, sources: &mut Sources) {
+        let (age, now) = (self.age, sources.clock.now());
+        let inventory = sources.inventory.borrow_and_update().clone();
+        self.preparing = Some(tokio::task::spawn_blocking(move || Snapshot::of(inventory, age, now)));
     }
 }
 

@@ -20,11 +20,11 @@ use super::screens::run::RunScreen;
 use super::screens::runbooks::RunbooksScreen;
 use super::screens::timeline::TimelineScreen;
 use super::screens::{Screen, events, health, keys, run, runbooks, timeline};
+use super::snapshot::Snapshot;
 use super::theme::{Theme, ThemeName, Tone};
 use super::widgets::picker::Picker;
 use super::{Exit, Options};
 use crate::journal::Entry;
-use crate::model::pair::Inventory;
 use crate::respond::view::{Ask, Standing, Told};
 use crate::runbook::RunRecord;
 use crate::trail::TrailView;
@@ -33,7 +33,7 @@ use crate::trail::TrailView;
 #[derive(Debug)]
 pub enum Event {
     Input(Input),
-    Inventory(Arc<Inventory>),
+    Inventory(Arc<Snapshot>),
     Trail(Arc<TrailView>),
     Told(Box<Told>),
     ResponderGone,
@@ -96,7 +96,7 @@ pub struct State {
     /// Whether the keys go to the filter's line.
     pub filtering: bool,
     pub message: Option<Words>,
-    pub inventory: Arc<Inventory>,
+    pub snapshot: Arc<Snapshot>,
     pub trail: Arc<TrailView>,
     pub journal: Vec<Entry>,
     pub standing: Standing,
@@ -131,7 +131,7 @@ impl State {
             overlay: None,
             filtering: false,
             message: None,
-            inventory: Arc::default(),
+            snapshot: Arc::default(),
             trail,
             journal: Vec::new(),
             standing: Standing::default(),
@@ -193,10 +193,10 @@ impl State {
 pub fn update(state: &mut State, event: Event) -> Vec<Action> {
     match event {
         Event::Input(input) => return on_input(state, input),
-        Event::Inventory(inventory) => {
-            state.inventory = inventory;
-            keys::refresh(state);
-            events::rename(state);
+        Event::Inventory(snapshot) => {
+            let before = std::mem::replace(&mut state.snapshot, snapshot);
+            keys::refresh(state, &before.inventory);
+            events::refresh(state);
         }
         Event::Trail(trail) => {
             state.trail = trail;

@@ -20,7 +20,7 @@ use crate::console::widgets::text::{Paragraph, fit};
 use crate::model::age::ago;
 use crate::model::event::{KeyEvent, Outcome, Severity};
 use crate::model::text::visible;
-use crate::trail::{EventLine, Filter, KeyNames};
+use crate::trail::{EventLine, Filter};
 
 /// What the Events screen remembers.
 #[derive(Default)]
@@ -28,7 +28,6 @@ pub struct EventsScreen {
     pub picker: Picker,
     pub detail: Scroll,
     pub in_detail: bool,
-    names: KeyNames,
     by: By,
     backwards: bool,
     /// The trail whose rows the picker shows.
@@ -56,12 +55,6 @@ const COLUMNS: [Column; 7] = [
     Column { title: "OUTCOME", min: 8, max: 32, sacrifice: 3 },
     Column { title: "FROM", min: 12, max: 24, sacrifice: 4 },
 ];
-
-/// Takes the keys' names anew.
-pub fn rename(state: &mut State) {
-    state.events.names = KeyNames::of(&state.inventory);
-    refresh(state);
-}
 
 /// Takes the trail's events anew; the selection stays with its event, or at the top with the newest.
 pub fn refresh(state: &mut State) {
@@ -100,7 +93,7 @@ fn matching(state: &mut State) -> Vec<u32> {
             Filter::default()
         }
     };
-    let (events, names, now) = (&state.trail.events, &state.events.names, state.now);
+    let (events, names, now) = (&state.trail.events, &state.snapshot.names, state.now);
     let mut found: Vec<(u32, &KeyEvent)> = (0..)
         .zip(events.iter().map(AsRef::as_ref))
         .filter(|(_, event)| filter.is_empty() || filter.matches(event, names, now))
@@ -265,7 +258,7 @@ fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn cells(state: &State, event: &KeyEvent) -> Vec<Cell> {
-    let line = EventLine::of(event, &state.events.names, state.now);
+    let line = EventLine::of(event, &state.snapshot.names, state.now);
     let (glyph, tone) = look(event.severity);
     let outcome = match event.outcome {
         Outcome::Allowed | Outcome::DryRun => Tone::Dim,
@@ -322,7 +315,7 @@ fn lines(state: &State, event: &KeyEvent) -> Vec<Paragraph> {
         }
     }
     for arn in &event.keys {
-        sheet.fact("key", visible(state.events.names.get(arn)).into_owned(), Tone::Strong);
+        sheet.fact("key", visible(state.snapshot.names.get(arn)).into_owned(), Tone::Strong);
         sheet.fact("", arn.to_string(), Tone::Text);
     }
     if let Some(typed) = &event.key_as_typed {

@@ -45,7 +45,7 @@ fn lines(state: &State) -> Vec<Paragraph> {
     sheet.heading("SOURCES");
     let trail = (&state.trail.source, &state.trail.health);
     let mut lines = sheet.done();
-    for (source, health) in state.inventory.sources.iter().chain(std::iter::once(trail)) {
+    for (source, health) in state.snapshot.inventory.sources.iter().chain(std::iter::once(trail)) {
         lines.extend(source_lines(state, source, health));
     }
     let mut sheet = Sheet::new(&state.theme, 28);
@@ -122,7 +122,7 @@ fn not_visible(sheet: &mut Sheet<'_>, state: &State) {
     let mut note = |what: &str, why: &NotVisible| {
         *blind.entry(format!("{what}: {}", visible(&why.reason))).or_default() += 1;
     };
-    for row in &state.inventory.rows {
+    for row in &state.snapshot.inventory.rows {
         match row {
             Row::UnreadableDatabase { database, why } => {
                 note(&format!("database {} on {}", database.database, database.server), why);
@@ -134,10 +134,10 @@ fn not_visible(sheet: &mut Sheet<'_>, state: &State) {
             note("keys named by master keys", why);
         }
     }
-    if let Seen::NotVisible(why) = &state.inventory.rds {
+    if let Seen::NotVisible(why) = &state.snapshot.inventory.rds {
         note("RDS instances", why);
     }
-    for key in state.inventory.keys.values() {
+    for key in state.snapshot.inventory.keys.values() {
         for (what, why) in hidden_facts(key) {
             note(what, why);
         }

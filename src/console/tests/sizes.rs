@@ -10,6 +10,7 @@ use ratatui::crossterm::event::Event as Input;
 use super::{fixture, key_event};
 use crate::console::Mode;
 use crate::console::draw::draw;
+use crate::console::snapshot::Snapshot;
 use crate::console::state::{Event, State, update};
 use crate::respond::view::{Told, Waiting};
 
@@ -43,7 +44,8 @@ fn waitings() -> [Waiting; 7] {
 fn state() -> State {
     let options = fixture::options(Mode::Respond { incident: fixture::incident() });
     let mut state = State::new(options, true, Arc::new(fixture::trail()), fixture::now(), (80, 24));
-    update(&mut state, Event::Inventory(Arc::new(fixture::inventory())));
+    let snapshot = Snapshot::of(Arc::new(fixture::inventory()), state.options.age, fixture::now());
+    update(&mut state, Event::Inventory(Arc::new(snapshot)));
     update(&mut state, Event::Told(Box::new(Told::Journal(fixture::journal()))));
     state
 }

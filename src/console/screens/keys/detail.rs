@@ -17,20 +17,22 @@ use crate::model::pair::{CmkRef, KeyLink, Pair, Row};
 /// The page about a row.
 pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 12);
-    let (kind, words) = row_state(&state.inventory, row, state.options.age, state.now);
+    let (kind, words) = row_state(&state.snapshot.inventory, row, state.options.age, state.now);
     match row {
         Row::Pair(pair) => sheet.heading(pair.cek.to_string()),
         Row::UnusedMasterKey { cmk } => sheet.heading(cmk.name.to_string()),
         Row::OrphanColumnKey { cek, .. } => sheet.heading(cek.to_string()),
         Row::UnreferencedKey { key } => {
-            sheet.heading(state.inventory.keys.get(key).map_or_else(|| key.to_string(), |key| key.name()));
+            sheet.heading(
+                state.snapshot.inventory.keys.get(key).map_or_else(|| key.to_string(), |key| key.name()),
+            );
         }
         Row::UnreadableDatabase { database, .. } => sheet.heading(database.database.to_string()),
         Row::UnreadableServer { server, .. } => sheet.heading(server.to_string()),
     }
     sheet.text(format!("{} {words}", kind.glyph()), tone_of(kind));
     odd(&mut sheet, row);
-    if let Some(key) = state.inventory.key_of(row) {
+    if let Some(key) = state.snapshot.inventory.key_of(row) {
         kms_key(&mut sheet, state, key);
         depends(&mut sheet, state, key);
     }
@@ -149,7 +151,7 @@ fn rotation(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
 
 fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     sheet.heading("DEPENDS ON IT");
-    match state.keys.reach.of_key(&key.arn) {
+    match state.snapshot.reach.of_key(&key.arn) {
         Some(reach) => {
             let databases: Vec<String> =
                 reach.databases.iter().take(6).map(|place| place.database.to_string()).collect();
@@ -168,11 +170,11 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
         }
         None => sheet.fact("SQL Server", "no column key that can be seen", Tone::Dim),
     }
-    let blind = state.keys.counts.unreadable;
+    let blind = state.snapshot.counts.unreadable;
     if blind > 0 {
         sheet.fact("", format!("? {blind} unreadable: there may be more"), Tone::Notice);
     }
-    sheet.seen("RDS storage", &state.inventory.rds, |all| {
+    sheet.seen("RDS storage", &state.snapshot.inventory.rds, |all| {
         let mine: Vec<String> = all
             .iter()
             .filter(|instance| instance.storage_key.as_ref() == Some(&key.arn))

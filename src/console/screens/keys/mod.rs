@@ -3,8 +3,6 @@
 mod detail;
 mod reach;
 
-use std::sync::Arc;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
@@ -19,13 +17,13 @@ use crate::console::widgets::picker::Picker;
 use crate::console::widgets::scroll::Scroll;
 use crate::console::widgets::table::{Cell, Column, Table, instead_of_rows};
 use crate::console::widgets::text::width;
-use crate::inventory::present::{Counts, PairLine, StateKind, counts, line};
-use crate::inventory::{Column as By, Filter, Index, Sort};
+use crate::inventory::present::{PairLine, StateKind, line};
+use crate::inventory::{Column as By, Filter, Sort};
 use crate::model::age::Verdict;
 use crate::model::pair::{Inventory, Row};
 
 pub use detail::{counted, grants_told};
-use reach::Reach;
+pub use reach::Reach;
 
 /// From here on the detail stands beside the list.
 pub const WIDE: u16 = 120;
@@ -38,13 +36,8 @@ pub struct KeysScreen {
     /// Whether the keys move the detail; on a narrow screen it is all that is seen then.
     pub in_detail: bool,
     sort: Order,
-    index: Index,
-    counts: Counts,
-    reach: Reach,
     /// Whether somebody has moved in the list: from then on the selection stays with its row, whatever comes in.
     touched: bool,
-    /// The inventory that all this was made of.
-    of: Arc<Inventory>,
 }
 
 /// By what the rows are sorted; by state, the most urgent first, to begin with.
@@ -80,46 +73,41 @@ const fn columns(age_title: &'static str) -> [Column; 8] {
     ]
 }
 
-/// Takes the inventory's rows anew; the selection stays with its row.
-pub fn refresh(state: &mut State) {
-    let (inventory, policy, now) = (&state.inventory, state.options.age, state.now);
-    let keys = &mut state.keys;
-    let before = std::mem::replace(&mut keys.of, Arc::clone(inventory));
-    let selected = keys.picker.selected().filter(|_| keys.touched).and_then(|row| before.rows.get(row));
-    keys.index = Index::build(inventory, policy, now);
-    keys.counts = counts(inventory, policy, now);
-    keys.reach = Reach::of(inventory);
-    let rows = keys.matching();
-    keys.picker.show(rows, |row| {
-        selected.zip(inventory.rows.get(row)).is_some_and(|(before, row)| reach::same(before, row))
+/// Takes the inventory's rows anew; the selection stays with the row that it had in the one `before`.
+pub fn refresh(state: &mut State, before: &Inventory) {
+    let selected =
+        state.keys.picker.selected().filter(|_| state.keys.touched).and_then(|row| before.rows.get(row));
+    let rows = matching(state);
+    state.keys.picker.show(rows, |row| {
+        let now = state.snapshot.inventory.rows.get(row);
+        selected.zip(now).is_some_and(|(before, now)| reach::same(before, now))
     });
 }
 
 /// Applies the filter as it is typed now.
 pub fn refilter(state: &mut State) {
-    let rows = state.keys.matching();
+    let rows = matching(state);
     state.keys.touched = true;
     state.keys.picker.show_from_top(rows);
     state.keys.detail.reset();
 }
 
-impl KeysScreen {
-    fn matching(&self) -> Vec<u32> {
-        self.index.matching(&Filter::parse(self.picker.filter.text()), Some(self.sort.0))
-    }
+fn matching(state: &State) -> Vec<u32> {
+    let filter = Filter::parse(state.keys.picker.filter.text());
+    state.snapshot.index.matching(&filter, Some(state.keys.sort.0))
+}
 
-    fn sort_by(&mut self, sort: Sort) {
-        self.sort = Order(sort);
-        let selected = self.picker.selected();
-        let rows = self.matching();
-        self.picker.show(rows, |row| Some(row) == selected);
-    }
+fn sort_by(state: &mut State, sort: Sort) {
+    state.keys.sort = Order(sort);
+    let selected = state.keys.picker.selected();
+    let rows = matching(state);
+    state.keys.picker.show(rows, |row| Some(row) == selected);
 }
 
 /// The row that is selected.
 #[must_use]
 pub fn selected(state: &State) -> Option<&Row> {
-    state.inventory.rows.get(state.keys.picker.selected()?)
+    state.snapshot.inventory.rows.get(state.keys.picker.selected()?)
 }
 
 /// Answers a command.
@@ -144,10 +132,12 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         }
         Command::Sort => {
             let at = ORDERS.iter().position(|(by, _)| *by == keys.sort.0.column).unwrap_or(0);
-            keys.sort_by(Sort { column: ORDERS[(at + 1) % ORDERS.len()].0, descending: false });
+            let next = Sort { column: ORDERS[(at + 1) % ORDERS.len()].0, descending: false };
+            sort_by(state, next);
         }
         Command::SortReverse => {
-            keys.sort_by(Sort { descending: !keys.sort.0.descending, ..keys.sort.0 });
+            let turned = Sort { descending: !keys.sort.0.descending, ..keys.sort.0 };
+            sort_by(state, turned);
         }
         Command::Copy => return copy(state),
         Command::StartRunbook => start(state),
@@ -226,10 +216,10 @@ fn draw_detail(state: &mut State, buf: &mut Buffer, area: Rect) {
 fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
     let (theme, keys) = (&state.theme, &state.keys);
     if state.filtering || keys.picker.filtered() {
-        filter_line(state, buf, line, &keys.picker, state.inventory.rows.len());
+        filter_line(state, buf, line, &keys.picker, state.snapshot.inventory.rows.len());
         return;
     }
-    let counts = &keys.counts;
+    let counts = &state.snapshot.counts;
     let troubles = [
         (counts.pending_deletion, "pending deletion", Tone::Bad),
         (counts.overdue, "overdue", Tone::Warn),
@@ -273,16 +263,16 @@ fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
         focused: !state.keys.in_detail,
     };
     table.draw(buf, area, &state.theme, &mut list, count, |index| {
-        let row = state.keys.picker.row(index).and_then(|row| state.inventory.rows.get(row));
+        let row = state.keys.picker.row(index).and_then(|row| state.snapshot.inventory.rows.get(row));
         row.map_or_else(Vec::new, |row| cells(state, row))
     });
     state.keys.picker.list = list;
     if count == 0 {
         let sentence = if state.keys.picker.filtered() {
             "no pair has all these words · esc shows all"
-        } else if state.inventory.sources.values().any(|health| health.failing.is_some()) {
+        } else if state.snapshot.inventory.sources.values().any(|health| health.failing.is_some()) {
             "nothing can be seen: 5 says why"
-        } else if state.inventory.sources.values().any(|health| health.last_success.is_some()) {
+        } else if state.snapshot.inventory.sources.values().any(|health| health.last_success.is_some()) {
             "the sources answered, and there is no key"
         } else {
             "asking KMS and SQL Server …"
@@ -292,7 +282,7 @@ fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn cells(state: &State, row: &Row) -> Vec<Cell> {
-    let told = line(&state.inventory, row, state.options.age, state.now);
+    let told = line(&state.snapshot.inventory, row, state.options.age, state.now);
     let rotating = if told.rotating { " ↻" } else { "" };
     let is_pair = matches!(row, Row::Pair(_));
     let age = match told.age_percent {

@@ -7,11 +7,11 @@ use crate::model::pair::{DatabaseRef, Inventory, Row};
 use crate::model::text::Untrusted;
 
 /// What hangs on the keys.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Reach(HashMap<KeyArn, KeyReach>);
 
 /// What hangs on one key, as far as the rows tell.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct KeyReach {
     pub column_keys: usize,
     pub columns: usize,
@@ -19,6 +19,7 @@ pub struct KeyReach {
 }
 
 impl Reach {
+    #[must_use]
     pub fn of(inventory: &Inventory) -> Self {
         let mut seen: HashMap<&KeyArn, BTreeSet<(&DatabaseRef, &Untrusted)>> = HashMap::new();
         let mut reach: HashMap<KeyArn, KeyReach> = HashMap::new();
@@ -43,6 +44,7 @@ impl Reach {
         Self(reach)
     }
 
+    #[must_use]
     pub fn of_key(&self, key: &KeyArn) -> Option<&KeyReach> {
         self.0.get(key)
     }
