@@ -228,7 +228,7 @@ impl Run {
             ))),
             Waiting::Failed { reason, next } => {
                 let exit = if self.changed() { Exit::Unverified } else { Exit::Failed };
-                Answer::End(Ended { exit, summary: format!("{reason} {next}") })
+                Answer::End(Ended { exit, summary: format!("{}. {next}", reason.trim_end_matches('.')) })
             }
             Waiting::Finished { summary, .. } => Answer::End(Ended::done(summary.clone())),
             Waiting::Left => Answer::End(Ended::failed("the run was left".to_owned())),
