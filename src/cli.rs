@@ -37,13 +37,13 @@ pub struct Global {
     /// The environment; `simulated` is built in and needs nothing.
     #[arg(short, long, global = true, env = "PORTCULLIS_ENVIRONMENT", value_name = "NAME")]
     pub environment: Option<String>,
-    /// The settings file, instead of $XDG_CONFIG_HOME/portcullis/settings.toml.
+    /// The settings file, instead of `$XDG_CONFIG_HOME/portcullis/settings.toml`.
     #[arg(long, global = true, env = "PORTCULLIS_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where journals and logs are kept, instead of $XDG_STATE_HOME/portcullis.
+    /// Where journals and logs are kept, instead of `$XDG_STATE_HOME/portcullis`.
     #[arg(long, global = true, env = "PORTCULLIS_STATE_DIR", value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    /// Colours: dark, light, high-contrast, colour-blind or monochrome (which NO_COLOR picks).
+    /// Colours: dark, light, high-contrast, colour-blind or monochrome (which `NO_COLOR` picks).
     #[arg(long, global = true, env = "PORTCULLIS_THEME", value_name = "NAME")]
     pub theme: Option<String>,
     /// The seed of the simulated account: the same seed, the same account.

@@ -19,8 +19,9 @@ use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    // A failure here would only cost prettier panic messages.
+    let _ = color_eyre::install();
+    match run(Cli::parse()) {
         Ok(()) => ExitCode::from(Exit::Done.code()),
         Err(error) => {
             if !error.say.is_empty() {
@@ -79,7 +80,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
-                screen::watch(&open, &settings, look).await
+                screen::watch(&open, look).await
             })
         }
         Verb::Respond { incident } => {

@@ -54,8 +54,8 @@ impl Look {
 }
 
 /// The console, read-only.
-pub async fn watch(open: &Open, settings: &Settings, look: Look) -> Result<(), CommandError> {
-    let options = options(open, settings, &look, Mode::Watch);
+pub async fn watch(open: &Open, look: Look) -> Result<(), CommandError> {
+    let options = options(open, &look, Mode::Watch);
     let live = Live::start(&open.estate);
     show(live.watch(terminal::clipboard()), options).await
 }
@@ -151,7 +151,7 @@ async fn acting(
     mode: Mode,
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
-    let options = options(open, settings, &look, mode);
+    let options = options(open, &look, mode);
     let live = Live::start(&open.estate);
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
@@ -178,7 +178,7 @@ async fn show(sources: Sources, options: Options) -> Result<(), CommandError> {
     ended.map(drop).map_err(|error| CommandError::failed(error.to_string()))
 }
 
-fn options(open: &Open, settings: &Settings, look: &Look, mode: Mode) -> Options {
+fn options(open: &Open, look: &Look, mode: Mode) -> Options {
     let environment = &open.estate.environment;
     let identity = &open.estate.identity;
     Options {

@@ -33,6 +33,16 @@ pub struct AliasEntry {
     pub key_id: Option<String>,
 }
 
+impl AliasEntry {
+    /// The key that it names, in its own account and Region.
+    #[must_use]
+    pub fn key(&self) -> Option<KeyArn> {
+        let id = self.key_id.as_ref()?;
+        let home = self.arn.as_str().strip_suffix(self.arn.name())?.strip_suffix("alias/")?;
+        format!("{home}key/{id}").parse().ok()
+    }
+}
+
 /// Reads every page of a listing whose answers are `truncated` with a `next_marker`.
 macro_rules! all_pages {
     ($operation:expr, $request:expr, $items:ident) => {{

@@ -72,7 +72,7 @@ pub async fn run(
 ) -> Result<(), CommandError> {
     let runbook = wanted.runbook;
     let mut run = Run { wanted, ask, told, entries: Vec::new(), owed: Vec::new(), view: None };
-    let Ended { exit, summary } = run.to_its_end(person).await;
+    let Ended { exit, summary } = run.drive(person).await;
     let (outcome, exit) = run.outcome(exit);
     let record = ChangeRecord {
         incident: incident.to_owned(),
@@ -142,7 +142,7 @@ struct Run {
 }
 
 impl Run {
-    async fn to_its_end(&mut self, person: &mut impl Person) -> Ended {
+    async fn drive(&mut self, person: &mut impl Person) -> Ended {
         let start = Ask::Start {
             runbook: self.wanted.runbook.to_owned(),
             target: self.wanted.target.clone(),

@@ -8,7 +8,6 @@ use jiff::SignedDuration;
 use super::output::{self, Format};
 use super::{CommandError, Exit};
 use crate::estate::Estate;
-use crate::model::pair::Inventory;
 use crate::trail::{EventLine, EventRecord, Filter, KeyNames, Limits, load_once};
 
 const HEAD: [&str; 7] = ["time", "severity", "who", "what", "key", "from", "outcome"];
@@ -31,7 +30,7 @@ pub async fn run(
     let filter = Filter::parse(filter).map_err(|bad| CommandError::usage(bad.to_string()))?;
     let limits = Limits { pages: limit.div_ceil(PAGE).max(1), events: limit };
     let view = load_once(estate, since, limits).await;
-    let (names, now) = (KeyNames::of(&Inventory::default()), estate.clock.now());
+    let (names, now) = (names(estate).await, estate.clock.now());
     let shown = view.events.iter().filter(|event| filter.matches(event, &names, now));
     match format {
         Format::Json => {
@@ -43,7 +42,7 @@ pub async fn run(
             output::csv(out, &EventRecord::CSV_HEADER, rows)?;
         }
         Format::Table => {
-            output::table(out, &HEAD, shown.map(|event| cells(EventLine::of(event, &names, now))))?
+            output::table(out, &HEAD, shown.map(|event| cells(EventLine::of(event, &names, now))))?;
         }
     }
     match &view.health.failing {
@@ -53,6 +52,12 @@ pub async fn run(
             say: format!("the list is not complete: {} could not be read: {}", view.source, why.reason),
         }),
     }
+}
+
+/// What the keys of the home Region are called; none where aliases may not be listed, and keys go by their ids.
+async fn names(estate: &Estate) -> KeyNames {
+    let aliases = estate.cloud.kms(estate.cloud.home()).list_aliases().await.unwrap_or_default();
+    aliases.iter().filter_map(|alias| Some((alias.key()?, alias.name.to_string()))).collect()
 }
 
 fn cells(line: EventLine) -> [String; 7] {

@@ -66,11 +66,12 @@ pub fn list(
         });
     }
     let rows = records.iter().map(JournalRecord::row);
-    Ok(match format {
-        Format::Json => output::json(out, &records)?,
-        Format::Csv => output::csv(out, &JournalRecord::FIELDS, rows)?,
-        Format::Table => output::table(out, &JournalRecord::FIELDS, rows)?,
-    })
+    match format {
+        Format::Json => output::json(out, &records),
+        Format::Csv => output::csv(out, &JournalRecord::FIELDS, rows),
+        Format::Table => output::table(out, &JournalRecord::FIELDS, rows),
+    }?;
+    Ok(())
 }
 
 /// Tells one journal as a timeline.

@@ -121,7 +121,7 @@ fn settings_toml(served: &Served, env_file: &Path) -> String {
     );
     // Writing to a String cannot fail.
     if let Some((server, _)) = served.sql().first() {
-        let _ = write!(toml, "audit = {{ server = {}, database = \"buzz_prod\" }}\n", text(server));
+        let _ = writeln!(toml, "audit = {{ server = {}, database = \"buzz_prod\" }}", text(server));
     }
     for (name, address) in served.sql() {
         let _ = write!(

@@ -193,22 +193,19 @@ impl Actor {
     /// What a run came to, in a sentence.
     fn summary(&self, run: u64) -> String {
         let entries = self.entries();
-        let done: Vec<_> = gate::proved(&entries)
-            .into_iter()
+        let made = gate::proved(&entries).into_iter();
+        let mut parts: Vec<_> = made
             .filter(|change| super::standing::run_of(&entries, change.intent) == Some(run))
-            .map(|c| {
-                format!(
-                    "{} of {}: done, verified by {} agreeing reads",
-                    c.plan.operation, c.plan.key_name, c.agreeing_reads
-                )
+            .map(|change| {
+                let (plan, reads) = (change.plan, change.agreeing_reads);
+                format!("{} of {}: done, verified by {reads} agreeing reads", plan.operation, plan.key_name)
             })
             .collect();
-        let mut summary = if done.is_empty() { "nothing was changed".to_owned() } else { done.join("; ") };
-        let owed = gate::owed(&entries).len();
-        if owed > 0 {
-            summary += &format!("; still owed: {owed}");
+        if parts.is_empty() {
+            parts.push("nothing was changed".to_owned());
         }
-        summary
+        parts.extend(gate::owed(&entries).iter().map(|owed| format!("still owed: {owed}")));
+        parts.join("; ")
     }
 }
 

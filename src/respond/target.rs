@@ -85,7 +85,7 @@ fn named<'a>(
 /// Why no pair has the name: misspelt, hidden, or not read yet.
 fn not_found(cek: &Untrusted, database: Option<&DatabaseRef>, inventory: &Inventory) -> String {
     let place = database.map_or_else(|| "any database read so far".to_owned(), told);
-    let mut words = format!("no column key `{cek}` is known in {place}.");
+    let mut words = vec![format!("no column key `{cek}` is known in {place}.")];
     let orphan = inventory.rows.iter().any(|row| {
         matches!(row, Row::OrphanColumnKey { database: d, cek: c, .. }
             if c == cek && database.is_none_or(|database| d == database))
@@ -102,14 +102,14 @@ fn not_found(cek: &Untrusted, database: Option<&DatabaseRef>, inventory: &Invent
         .map(|pair| format!("`{}` in {}", pair.cek, told(&pair.cmk.database)))
         .collect();
     if !alike.is_empty() {
-        words += &format!(" There is {}.", list(alike));
+        words.push(format!("There is {}.", list(alike)));
     }
     let unread = unread(inventory);
     if !unread.is_empty() {
-        words += &format!(" It may be in what could not be read: {}.", list(unread));
+        words.push(format!("It may be in what could not be read: {}.", list(unread)));
     }
-    words.push_str(" Check the name, or name the KMS key by its ARN");
-    words
+    words.push("Check the name, or name the KMS key by its ARN".to_owned());
+    words.join(" ")
 }
 
 /// What of the SQL side could not be read, or not yet.

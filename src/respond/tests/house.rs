@@ -134,6 +134,14 @@ impl House {
         house
     }
 
+    /// A house with a runbook of its own.
+    pub(super) async fn with_runbook(document: &str) -> Self {
+        let mut house = Self::built().await;
+        std::fs::write(house.dir.path().join("own.md"), document).unwrap();
+        house.restart(None).await;
+        house
+    }
+
     /// Ends the process, whatever it was at, and starts another.
     pub(super) async fn restart(&mut self, dying_at: Option<Boundary>) {
         self.responder.task.abort();
@@ -164,6 +172,17 @@ impl House {
             Told::Run(_) => {}
         }
         Some(told)
+    }
+
+    /// Listens until the program says that it is at this.
+    pub(super) async fn at(&mut self, work: &str) {
+        loop {
+            if let Told::Run(run) = self.hear().await.expect("the responder is gone")
+                && matches!(&run.waiting, Waiting::Program(what) if what.contains(work))
+            {
+                return;
+            }
+        }
     }
 
     /// Listens until the run waits for something other than the program.
@@ -238,5 +257,7 @@ fn spawn(
     let gate = Gate::open(&acting, journal).observed_by(Arc::new(move |boundary| {
         assert!(dying_at != Some(boundary), "killed at {}", boundary.word());
     }));
-    Responder::through(gate, &acting, inventory, Library::built_in())
+    let (library, mistakes) = Library::load(&[dir.path().to_owned()]);
+    assert_eq!(mistakes, []);
+    Responder::through(gate, &acting, inventory, library)
 }

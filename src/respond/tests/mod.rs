@@ -335,3 +335,53 @@ async fn a_start_without_a_reason_or_a_runbook_is_refused() {
     house.ask(Ask::Undo).await;
     assert!(house.refusal().await.contains("nothing was changed"));
 }
+
+const OWN: &str = "+++
+id = \"own\"
+title = \"Own\"
+summary = \"waits and chooses\"
++++
+## Wait
+```step
+wait = \"10m\"
+```
+## Choose
+```step
+choose = \"Call the owner?\"
+options = [{ text = \"yes\", then = \"next\" }, { text = \"no\", then = \"Write it down\" }]
+```
+## Call
+Call.
+## Write it down
+Write.
+";
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_ends_by_the_clock_and_a_choice_passes_over_steps() {
+    let mut house = House::with_runbook(OWN).await;
+    house.start("own", "CEK_Messages_Body", "buzz_prod").await;
+    house.at("waiting until 14:10:00Z").await;
+    house.ask(Ask::Attest { note: String::new() }).await;
+    assert!(house.refusal().await.contains("at work"));
+    house.sim.clock().advance(SignedDuration::from_mins(10));
+    assert!(matches!(house.waits().await.waiting, Waiting::Choice { .. }));
+    house.ask(Ask::Choose { option: "no".into() }).await;
+    let run = house.waits().await;
+    assert_eq!((run.current, run.steps[2].status), (3, StepStatus::Skipped));
+    house.ask(attest()).await;
+    let Waiting::Finished { summary, undo } = house.waits().await.waiting else { panic!("the end") };
+    assert_eq!((summary.as_str(), undo), ("nothing was changed", None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_may_be_cut_short_and_outlives_the_process() {
+    let mut house = House::with_runbook(OWN).await;
+    house.start("own", "CEK_Messages_Body", "buzz_prod").await;
+    house.at("waiting until 14:10:00Z").await;
+    house.sim.clock().advance(SignedDuration::from_mins(4));
+    house.restart(None).await;
+    house.ask(Ask::Resume { run: 0 }).await;
+    house.at("waiting until 14:10:00Z").await;
+    house.ask(Ask::Proceed).await;
+    assert!(matches!(house.waits().await.waiting, Waiting::Choice { .. }));
+}
