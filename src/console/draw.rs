@@ -122,6 +122,7 @@ fn hints(state: &State) -> Vec<(String, &'static str)> {
     }
     ALL.iter()
         .filter(|entry| entry.works_on(state.screen) && (!entry.acts || state.can_act()))
+        .filter(|entry| state.screen != Screen::Health || entry.command != Command::Open)
         .filter_map(|entry| Some((state.options.keymap.key(entry.command)?.to_string(), entry.hint?)))
         .chain(state.options.keymap.key(Command::Quit).map(|key| (key.to_string(), "quit")))
         .collect()

@@ -96,22 +96,18 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
     let (theme, options) = (&state.theme, &state.options);
     let name = visible(&options.environment).to_uppercase();
     let mut pieces = vec![("portcullis".to_owned(), bar.patch(theme.badge)), ("  ".to_owned(), bar)];
-    let named_pretend = options.simulated && name.contains("SIMULATED");
-    if options.production {
-        pieces[0].1 = theme.badge_production;
-        let loud = theme.badge_production.add_modifier(Modifier::REVERSED);
-        let said = match (named_pretend, name.contains("PROD")) {
-            (true, _) => "PRODUCTION".to_owned(),
-            (false, true) => name.clone(),
-            (false, false) => format!("{name} PRODUCTION"),
-        };
-        pieces.push((format!(" {said} "), loud));
-    } else if !named_pretend {
-        pieces.push((format!(" {name} "), theme.badge));
-    }
     if options.simulated {
-        let said = if named_pretend { &name } else { "SIMULATED" };
-        pieces.push((format!(" {said} "), theme.badge_pretend));
+        let more = if name.contains("SIMULATED") { "" } else { " · SIMULATED" };
+        pieces.push((format!(" {name}{more} "), theme.badge_pretend));
+        if options.production {
+            pieces.push((" plays production".to_owned(), bar));
+        }
+    } else if options.production {
+        pieces[0].1 = theme.badge_production;
+        let said = if name.contains("PROD") { name } else { format!("{name} PRODUCTION") };
+        pieces.push((format!(" {said} "), theme.badge_production.add_modifier(Modifier::REVERSED)));
+    } else {
+        pieces.push((format!(" {name} "), theme.badge));
     }
     let account = options.account.as_deref().unwrap_or("account unknown");
     pieces.push((format!("  {} {}  ", visible(account), visible(&options.region)), bar));

@@ -9,6 +9,7 @@ mod header;
 mod help;
 pub mod keymap;
 mod markdown;
+mod mouse;
 mod palette;
 mod prompt;
 mod runner;

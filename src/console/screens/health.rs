@@ -16,7 +16,7 @@ use crate::console::widgets::text::Paragraph;
 use crate::model::age::ago;
 use crate::model::key::KmsKey;
 use crate::model::pair::{KeyLink, Row};
-use crate::model::seen::{NotVisible, Seen};
+use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::model::text::visible;
 
@@ -137,9 +137,15 @@ fn not_visible(sheet: &mut Sheet<'_>, state: &State) {
     if let Seen::NotVisible(why) = &state.snapshot.inventory.rds {
         note("RDS instances", why);
     }
+    let mut unsaid: BTreeMap<&str, usize> = BTreeMap::new();
     for key in state.snapshot.inventory.keys.values() {
         for (what, why) in hidden_facts(key) {
-            note(what, why);
+            // Nothing is hidden where there is nothing to be said.
+            if why.cause == Cause::Unsupported {
+                *unsaid.entry(what).or_default() += 1;
+            } else {
+                note(what, why);
+            }
         }
     }
     if blind.is_empty() {
@@ -148,6 +154,9 @@ fn not_visible(sheet: &mut Sheet<'_>, state: &State) {
     for (what, count) in blind {
         let times = if count > 1 { format!(" (×{count})") } else { String::new() };
         sheet.text(format!("? {what}{times}"), Tone::Notice);
+    }
+    for (what, count) in unsaid {
+        sheet.text(format!("· {what}: {count} of a kind for which KMS cannot say"), Tone::Dim);
     }
 }
 

@@ -189,8 +189,8 @@ fn places(columns: &[Column], room: u16) -> Vec<Option<(u16, u16)>> {
         let before = spare;
         for (index, column) in columns.iter().enumerate().filter(|(index, _)| kept[*index]) {
             // What is never given up gets twice as much of what is left over.
-            let weight = if column.sacrifice == 0 { 2 } else { 1 };
-            let more = weight.min(spare).min(column.max - widths[index]);
+            let step = if column.sacrifice == 0 { 2 } else { 1 };
+            let more = step.min(spare).min(column.max - widths[index]);
             widths[index] += more;
             spare -= more;
         }
