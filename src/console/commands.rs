@@ -127,15 +127,12 @@ pub const ALL: &[Entry] = &[
     everywhere(Command::Undo, "undo", &["u"], "start the runbook that undoes the last verified change")
         .on(&[Screen::Run, Screen::Timeline])
         .acts(),
-    everywhere(Command::Resume, "resume", &["c"], "go on with a run that was left or killed")
-        .on(&[Screen::Run, Screen::Runbooks, Screen::Timeline])
-        .acts(),
+    everywhere(Command::Resume, "resume", &["c"], "go on with a run that was left or killed").acts(),
     everywhere(Command::Note, "note", &["n"], "write a note into the journal")
         .on(&[Screen::Run, Screen::Timeline])
         .acts()
         .hint("note"),
     everywhere(Command::SettleOwed, "settle", &["w"], "send again what is owed: notifications, audit rows")
-        .on(&[Screen::Run, Screen::Timeline])
         .acts(),
     everywhere(Command::SavePlan, "save-plan", &["ctrl-p"], "print the plan to a file")
         .on(&[Screen::Run])

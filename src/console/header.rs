@@ -40,7 +40,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
         let right = [ages, vec![("    ".to_owned(), bar)], clock].concat();
         put_right(buf, line(y), &right);
     } else {
-        put(buf, line(y), 1, &left);
+        put(buf, line(y), 1, &squeezed(left, room.saturating_sub(long(&clock) + 3)));
         put_right(buf, line(y), &clock);
         y += 1;
         buf.set_style(line(y), bar);
@@ -59,6 +59,17 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
     }
     tabs(state, buf, line(y));
     y + 1 - area.y
+}
+
+/// The place in little room: the program's name goes first, then the end of the incident's.
+fn squeezed(mut pieces: Vec<Piece>, room: usize) -> Vec<Piece> {
+    if long(&pieces) > room {
+        pieces.drain(..2);
+    }
+    if let Some((mode, rest)) = pieces.split_last_mut() {
+        mode.0 = fit(&mode.0, room.saturating_sub(long(rest))).into_owned();
+    }
+    pieces
 }
 
 fn long(pieces: &[Piece]) -> usize {
@@ -84,6 +95,7 @@ fn put_right(buf: &mut Buffer, line: Rect, pieces: &[Piece]) {
 fn place(state: &State, bar: Style) -> Vec<Piece> {
     let (theme, options) = (&state.theme, &state.options);
     let name = visible(&options.environment).to_uppercase();
+    let pretend = options.simulated && !name.contains("SIMULATED");
     let mut pieces = vec![("portcullis".to_owned(), bar.patch(theme.badge)), ("  ".to_owned(), bar)];
     if options.production {
         pieces[0].1 = theme.badge_production;
@@ -94,10 +106,9 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
         ));
     } else {
         let style = if options.simulated { theme.badge_pretend } else { theme.badge };
-        let pretend = options.simulated && !name.contains("SIMULATED");
         pieces.push((format!(" {name}{} ", if pretend { " · SIMULATED" } else { "" }), style));
     }
-    if options.production && options.simulated {
+    if options.production && pretend {
         pieces.push((" SIMULATED ".to_owned(), theme.badge_pretend));
     }
     let account = options.account.as_deref().unwrap_or("account unknown");

@@ -26,6 +26,7 @@ use super::{Exit, Options};
 use crate::journal::Entry;
 use crate::model::pair::Inventory;
 use crate::respond::view::{Ask, Standing, Told};
+use crate::runbook::RunRecord;
 use crate::trail::TrailView;
 
 /// What can happen.
@@ -220,7 +221,11 @@ fn on_told(state: &mut State, told: Told) {
         Told::Run(view) => run::on_view(state, view),
         Told::Standing(standing) => state.standing = standing,
         Told::Journal(entries) => {
+            let at_start = state.journal.is_empty() && state.run.view.is_none();
             state.journal.extend(entries);
+            if at_start && left_in(&state.journal).is_some() {
+                state.say(Words::plain("this incident has a run that was left or killed: c goes on with it"));
+            }
             timeline::refresh(state);
         }
         Told::Refused { reason } => {
@@ -417,11 +422,12 @@ fn quit(state: &mut State) -> Vec<Action> {
     vec![Action::Exit(Exit::Quit)]
 }
 
-/// Goes on with what was left: the run on the screen, else the first unfinished change.
+/// Goes on with what was left: the first unfinished change, else the run on the screen, else the last one of the
+/// journal, which a killed process may have left between two steps.
 fn resume(state: &mut State) -> Vec<Action> {
     let left = state.run.view.as_ref().filter(|_| !state.run.live()).map(|view| view.run);
     let unfinished = state.standing.unfinished.first().map(|change| change.run);
-    match unfinished.or(left) {
+    match unfinished.or(left).or_else(|| left_in(&state.journal)) {
         _ if state.run.live() => {
             state.say(Words::plain("a run is in progress already: finish or leave it first"));
             Vec::new()
@@ -432,6 +438,19 @@ fn resume(state: &mut State) -> Vec<Action> {
             Vec::new()
         }
     }
+}
+
+/// The last run that the journal begins, where nothing ends it.
+fn left_in(journal: &[Entry]) -> Option<u64> {
+    let records = journal.iter().rev().filter_map(|entry| RunRecord::of(entry)?.ok().map(|r| (entry.seq, r)));
+    for (seq, record) in records {
+        match record {
+            RunRecord::RunFinished(_) => return None,
+            RunRecord::RunStarted(_) => return Some(seq),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Action> {

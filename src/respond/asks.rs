@@ -100,6 +100,9 @@ impl Actor {
         let Next::Step(_, step) = live.run.next(&live.runbook) else {
             return Err(not_asked_for(&live.waiting));
         };
+        if note.trim().is_empty() && live.waiting == Waiting::Attestation {
+            return Err("an attestation needs a note: write how you know".to_owned());
+        }
         let note = Untrusted::from(note);
         let outcome = match (&live.waiting, &step.kind) {
             (Waiting::Attestation, StepKind::Manual { attests: Attests::Done }) => Outcome::Attested { note },

@@ -24,6 +24,7 @@ use crate::model::plan::{Observed, Operation, Plan};
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::respond::view::{Evidence, RunView, StepStatus, StepView, Waiting};
+use crate::runbook::{Aim, RunRecord, RunStarted};
 use crate::trail::{Store, TrailView};
 
 pub fn now() -> Timestamp {
@@ -449,4 +450,19 @@ pub fn journal() -> Vec<Entry> {
         entry(3, 180, "proof", serde_json::json!({"state": "Disabled", "agreeing_reads": 3})),
         entry(4, 20, "note", serde_json::json!({"text": "told the bridge\u{1b}[31m"})),
     ]
+}
+
+/// A journal that ends soon after a run began.
+pub fn run_started(seq: u64) -> Vec<Entry> {
+    let began = RunRecord::RunStarted(RunStarted {
+        runbook: "emergency-revocation".into(),
+        title: "Emergency key revocation".into(),
+        digest: "0".repeat(64),
+        aim: Aim::Key { key: arn(1) },
+        reason: "alert 7".into(),
+        requester: None,
+    });
+    let (kind, body) = began.into_entry().unwrap();
+    let first = journal().swap_remove(0);
+    vec![Entry { seq, kind: kind.into(), body, ..first }]
 }

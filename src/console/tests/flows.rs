@@ -10,6 +10,7 @@ use super::{Bench, fixture};
 use crate::console::commands::{ALL, Command};
 use crate::console::screens::Screen;
 use crate::console::{Exit, Mode};
+use crate::model::pair::Inventory;
 use crate::model::text::Untrusted;
 use crate::respond::view::{Ask, Standing, Target, Told, Unfinished, Waiting};
 
@@ -120,6 +121,35 @@ async fn what_was_left_is_taken_up_and_what_is_owed_sent_again() {
         bench.asked(),
         [Ask::Resume { run: 3 }, Ask::SettleOwed, Ask::Note { text: "hello".into() }, Ask::Undo]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_killed_between_two_steps_is_named_and_taken_up_from_anywhere() {
+    let mut bench = Bench::respond(SIZE).await;
+    bench.tell(Told::Journal(fixture::run_started(4))).await;
+    assert!(bench.screen().contains("a run that was left or killed: c goes on"));
+    bench.keys("c").await;
+    assert_eq!(bench.asked(), [Ask::Resume { run: 4 }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_selection_stays_at_the_top_until_somebody_chooses() {
+    let bench = Bench::respond((160, 45)).await;
+    let whole = fixture::inventory();
+    let top = bench.screen();
+    bench.inventory.send_replace(Arc::new(Inventory { rows: whole.rows[..1].to_vec(), ..whole.clone() }));
+    bench.settle().await;
+    bench.inventory.send_replace(Arc::new(whole.clone()));
+    bench.settle().await;
+    assert_eq!(bench.screen(), top, "what is most urgent is selected again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_mode_stands_on_a_narrow_screen_too() {
+    let bench = Bench::watch((80, 24)).await;
+    assert!(bench.screen().lines().next().unwrap().contains("READ-ONLY"), "{}", bench.screen());
+    let bench = Bench::respond((80, 24)).await;
+    assert!(bench.screen().lines().next().unwrap().contains("INC-"), "{}", bench.screen());
 }
 
 #[tokio::test(start_paused = true)]

@@ -87,6 +87,17 @@ async fn nothing_is_sent_for_a_wrong_or_empty_confirmation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn enter_alone_attests_nothing() {
+    let mut house = House::built().await;
+    house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;
+    house.confirm().await;
+    assert_eq!(house.waits().await.waiting, Waiting::Attestation);
+    house.ask(Ask::Attest { note: " ".into() }).await;
+    assert!(house.refusal().await.contains("needs a note"));
+    assert!(house.standing.changes[0].exposed_until.is_some(), "the countdown stands");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_was_left_is_taken_up_with_a_new_plan() {
     let mut house = House::built().await;
     house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;

@@ -37,6 +37,9 @@ pub struct KeysScreen {
     pub detail: Scroll,
     /// Whether the keys move the detail; on a narrow screen it is all that is seen then.
     pub in_detail: bool,
+    /// Whether somebody has moved, filtered or opened: until then the selection stays at the top, where the most
+    /// urgent rows come to stand as they are read.
+    chosen: bool,
     sort: Order,
     index: Index,
     counts: Counts,
@@ -83,7 +86,7 @@ pub fn refresh(state: &mut State) {
     let (inventory, policy, now) = (&state.inventory, state.options.age, state.now);
     let keys = &mut state.keys;
     let before = std::mem::replace(&mut keys.of, Arc::clone(inventory));
-    let selected = keys.picker.selected().and_then(|row| before.rows.get(row));
+    let selected = keys.picker.selected().filter(|_| keys.chosen).and_then(|row| before.rows.get(row));
     keys.index = Index::build(inventory, policy, now);
     keys.counts = counts(inventory, policy, now);
     keys.reach = Reach::of(inventory);
@@ -95,6 +98,7 @@ pub fn refresh(state: &mut State) {
 
 /// Applies the filter as it is typed now.
 pub fn refilter(state: &mut State) {
+    state.keys.chosen = true;
     let rows = state.keys.matching();
     state.keys.picker.show_from_top(rows);
     state.keys.detail.reset();
@@ -123,6 +127,7 @@ pub fn selected(state: &State) -> Option<&Row> {
 pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     let count = state.keys.picker.len();
     let keys = &mut state.keys;
+    keys.chosen = true;
     if keys.in_detail && keys.detail.on_command(command) {
         return Vec::new();
     }
