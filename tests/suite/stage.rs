@@ -14,7 +14,7 @@ use portcullis::console::{self, Exit, Mode, Options, RunbookCard, Sources};
 use portcullis::drill::Stage;
 use portcullis::estate::Estate;
 use portcullis::live::Live;
-use portcullis::model::pair::{Inventory, Row};
+use portcullis::model::pair::{Inventory, KeyLink};
 use portcullis::model::seen::Seen;
 use portcullis::runbook::Library;
 use portcullis::simulator::record::RecordedCall;
@@ -92,13 +92,9 @@ impl House {
     }
 }
 
-/// Whether KMS has been asked about every key that a row names.
+/// Whether KMS has been asked about every key that a pair names.
 fn all_asked_about(inventory: &Inventory) -> bool {
-    inventory
-        .rows
-        .iter()
-        .filter_map(Row::key_arn)
-        .all(|arn| inventory.keys.contains_key(arn) || inventory.missing.contains_key(arn))
+    inventory.pairs().all(|pair| !matches!(pair.cmk.link, KeyLink::Loading { .. }))
 }
 
 /// Runs the console while `operator` sits at it; the operator has to leave it.
