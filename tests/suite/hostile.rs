@@ -79,7 +79,7 @@ fn the_keys_screen_shows_what_would_deceive() {
     for deceiver in deceivers().filter(|c| !matches!(c, '\x1b' | '\r' | '\n')) {
         assert!(!raw.contains(deceiver), "{deceiver:?} was sent to the terminal");
     }
-    assert!(!raw.contains("evil\x1b"), "the escape sequence was sent to the terminal");
+    assert!(!raw.contains("evil\x1b[2J"), "the escape sequence was sent to the terminal");
 }
 
 /// The console looks back a day; the hostile agent came by two nights ago, so this one looks back further.
@@ -106,7 +106,7 @@ async fn the_events_screen_shows_what_would_deceive() {
         operator.press("enter");
         operator.press("enter");
         let frame = operator.see("delbane").await;
-        for part in ["evil␛[2J␛[1;31m⟨U+202E⟩delbane", "⟨U+200B⟩␍␊Enabled"] {
+        for part in ["evil␛[2J␛[1;31m⟨U+202E⟩delbane⟨U+202C⟩", "␍␊Enabled"] {
             assert!(frame.contains(part), "{part}:\n{frame}");
         }
         for deceiver in deceivers().filter(|c| *c != '\n') {

@@ -14,6 +14,7 @@ use portcullis::console::{self, Exit, Mode, Options, RunbookCard, Sources};
 use portcullis::drill::Stage;
 use portcullis::estate::Estate;
 use portcullis::live::Live;
+use portcullis::model::pair::{Inventory, KeyLink};
 use portcullis::model::seen::Seen;
 use portcullis::runbook::Library;
 use portcullis::simulator::record::RecordedCall;
@@ -43,12 +44,7 @@ impl House {
         let estate = estate.unwrap();
         let live = Live::start(&estate);
         let mut inventory = live.inventory();
-        inventory
-            .wait_for(|all| {
-                all.pairs().count() >= 40 && all.sources.values().all(|health| health.last_success.is_some())
-            })
-            .await
-            .unwrap();
+        inventory.wait_for(|all| all.pairs().count() >= 40 && all_asked_about(all)).await.unwrap();
         live.trail().wait_for(|trail| trail.events.iter().next().is_some()).await.unwrap();
         Self { stage, estate, live }
     }
@@ -94,6 +90,11 @@ impl House {
             .map(|server| server.databases.iter().map(|d| d.audit_rows.len()).sum::<usize>())
             .sum()
     }
+}
+
+/// Whether KMS has been asked about every key that a pair names.
+fn all_asked_about(inventory: &Inventory) -> bool {
+    inventory.pairs().all(|pair| !matches!(pair.cmk.link, KeyLink::Loading { .. }))
 }
 
 /// Runs the console while `operator` sits at it; the operator has to leave it.
