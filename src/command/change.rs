@@ -223,7 +223,7 @@ impl Run {
                 }
             }
             Waiting::Choice { question, options } => Answer::End(Ended::refused(format!(
-                "{question} This has to be chosen in the console, or named with --key: {}",
+                "{question} Name the KMS key by its ARN in place of the column key, or choose in the console (`respond`): {}",
                 options.join(", ")
             ))),
             Waiting::Failed { reason, next } => {

@@ -68,12 +68,12 @@ fn line(state: &State, entry: &Entry) -> Paragraph {
     let off = entry.acts && !state.can_act();
     let tone = if off { Tone::Dim } else { Tone::Text };
     let line = Line::from(vec![
-        Span::styled(format!("  {:<16}", keys.join(" ")), state.theme.tone(Tone::Accent)),
+        Span::styled(format!("  {:<18}", keys.join(" ")), state.theme.tone(Tone::Accent)),
         Span::styled(format!("{:<16}", entry.word), state.theme.tone(Tone::Dim)),
         Span::styled(
             format!("{}{}", entry.description, if off { " (not while read-only)" } else { "" }),
             state.theme.tone(tone),
         ),
     ]);
-    Paragraph::hanging(line, 34)
+    Paragraph::hanging(line, 36)
 }

@@ -98,6 +98,8 @@ pub struct State {
     pub snapshot: Arc<Snapshot>,
     pub trail: Arc<TrailView>,
     pub journal: Vec<Entry>,
+    /// Whether the journal as it was found has been told; what comes after is this console's own doing.
+    journal_told: bool,
     pub standing: Standing,
     pub keys: KeysScreen,
     pub events: EventsScreen,
@@ -133,6 +135,7 @@ impl State {
             snapshot: Arc::default(),
             trail,
             journal: Vec::new(),
+            journal_told: false,
             standing: Standing::default(),
             keys: KeysScreen::default(),
             events: EventsScreen::default(),
@@ -225,7 +228,7 @@ fn on_told(state: &mut State, told: Told) {
         Told::Run(view) => run::on_view(state, view),
         Told::Standing(standing) => state.standing = standing,
         Told::Journal(entries) => {
-            let at_start = state.journal.is_empty() && state.run.view.is_none();
+            let at_start = !std::mem::replace(&mut state.journal_told, true);
             state.journal.extend(entries);
             if at_start && left_in(&state.journal).is_some() {
                 state.say(Words::plain("this incident has a run that was left or killed: c goes on with it"));
