@@ -173,7 +173,8 @@ async fn show(sources: Sources, options: Options) -> Result<(), CommandError> {
     }
     let shutdown = terminal::shutdown_signals().map_err(failed)?;
     let mut open = terminal::open_terminal().map_err(failed)?;
-    let ended = console::run(&mut open.terminal, terminal::input(), shutdown, sources, options).await;
+    let input = terminal::input().map_err(failed)?;
+    let ended = console::run(&mut open.terminal, input, shutdown, sources, options).await;
     drop(open);
     ended.map(drop).map_err(|error| CommandError::failed(error.to_string()))
 }

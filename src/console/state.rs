@@ -85,6 +85,7 @@ pub enum Overlay {
 }
 
 /// Everything that is drawn.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not depend on one another")]
 pub struct State {
     pub options: Arc<Options>,
     pub theme: Theme,

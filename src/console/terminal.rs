@@ -3,17 +3,20 @@
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::Stream;
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::clipboard::CopyToClipboard;
 use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{
-    DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, EventStream,
+    self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
 };
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{execute, queue};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use super::Clipboard;
 
@@ -48,9 +51,24 @@ pub fn open_terminal() -> io::Result<OpenTerminal> {
 }
 
 /// What is typed, pasted and clicked.
-#[must_use]
-pub fn input() -> EventStream {
-    EventStream::new()
+///
+/// A thread of its own reads it: when a terminal goes away (a closed SSH session) crossterm 0.29 tries to read it
+/// again for ever, and on the console's own thread that would hold up the very signal that ends it.
+///
+/// # Errors
+/// No thread can be started.
+pub fn input() -> io::Result<impl Stream<Item = io::Result<Event>>> {
+    let (send, receive) = mpsc::unbounded_channel();
+    std::thread::Builder::new().name("input".to_owned()).spawn(move || {
+        loop {
+            let read = event::read();
+            let failed = read.is_err();
+            if send.send(read).is_err() || failed {
+                break;
+            }
+        }
+    })?;
+    Ok(UnboundedReceiverStream::new(receive))
 }
 
 /// Puts text on the clipboard of whoever sits at the terminal, over SSH too (OSC 52). Whether the terminal

@@ -223,3 +223,34 @@ fn without_a_terminal_it_says_what_to_do() {
     assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{ended:?}");
     assert!(ended.err.contains("needs a terminal") && ended.err.contains("keys --format json"), "{ended:?}");
 }
+
+#[test]
+fn a_terminal_that_goes_away_ends_the_program() {
+    use std::io::Read as _;
+    let home = tempfile::tempdir().unwrap();
+    let size = portable_pty::PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
+    let pair = portable_pty::native_pty_system().openpty(size).unwrap();
+    let mut command = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_portcullis"));
+    command.args(["watch", "-e", "simulated"]);
+    command.env_clear();
+    command.env("HOME", home.path());
+    let mut child = pair.slave.spawn_command(command).unwrap();
+    drop(pair.slave);
+    let mut output = pair.master.try_clone_reader().unwrap();
+    let (mut seen, mut bytes) = (Vec::new(), [0; 4096]);
+    while !String::from_utf8_lossy(&seen).contains("Keys") {
+        let n = output.read(&mut bytes).unwrap();
+        seen.extend_from_slice(&bytes[..n]);
+    }
+    // The last handles on the master: the kernel hangs up.
+    drop(output);
+    drop(pair.master);
+    let (ended, end) = std::sync::mpsc::channel();
+    let pid = child.process_id().unwrap();
+    std::thread::spawn(move || ended.send(child.wait()));
+    let in_time = end.recv_timeout(std::time::Duration::from_secs(30)).is_ok();
+    if !in_time {
+        let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    }
+    assert!(in_time, "the program went on without a terminal");
+}

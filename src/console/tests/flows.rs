@@ -135,7 +135,7 @@ async fn a_run_killed_between_two_steps_is_named_and_taken_up_from_anywhere() {
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_begins_now_is_not_called_left() {
-    let mut bench = Bench::respond(SIZE).await;
+    let bench = Bench::respond(SIZE).await;
     bench.tell(Told::Journal(Vec::new())).await;
     bench.tell(Told::Journal(fixture::run_started(0))).await;
     assert!(!bench.screen().contains("left or killed"));
