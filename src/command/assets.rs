@@ -1,36 +1,45 @@
 //! `assets export`: writes out what the program carries inside.
 
 use std::io::Write;
-use std::path::Path;
-
-use include_dir::{Dir, include_dir};
+use std::path::{Path, PathBuf};
 
 use super::CommandError;
+use crate::runbook::Library;
+use crate::settings::TEMPLATE;
 
-static RUNBOOKS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/runbooks");
-static ASSETS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/assets");
-
-/// Writes runbooks and templates below `dir`, one line a file.
+/// Writes the runbooks and the settings template below `dir`, and tells each file's path.
 ///
 /// # Errors
 /// When a file cannot be written; what was written before stays.
 pub fn export(dir: &Path, out: &mut impl Write) -> Result<(), CommandError> {
-    for (name, carried) in [("runbooks", &RUNBOOKS), ("assets", &ASSETS)] {
-        write_all(&dir.join(name), carried, out)?;
-    }
-    Ok(())
-}
-
-fn write_all(folder: &Path, carried: &Dir<'_>, out: &mut impl Write) -> Result<(), CommandError> {
-    for file in carried.files() {
-        let path = folder.join(file.path());
+    let runbooks = Library::built_in_documents().map(|(name, text)| (Path::new("runbooks").join(name), text));
+    for (name, text) in runbooks.chain([(PathBuf::from("settings.toml"), TEMPLATE)]) {
+        let path = dir.join(name);
         let cannot =
             |e: std::io::Error| CommandError::failed(format!("{} cannot be written: {e}", path.display()));
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(cannot)?;
         }
-        std::fs::write(&path, file.contents()).map_err(cannot)?;
+        std::fs::write(&path, text).map_err(cannot)?;
         writeln!(out, "{}", path.display())?;
     }
-    carried.dirs().try_for_each(|inner| write_all(folder, inner, out))
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::export;
+    use crate::runbook::Library;
+
+    #[test]
+    fn what_is_exported_reads_as_what_is_built_in() {
+        let dir = tempfile::tempdir().unwrap();
+        export(dir.path(), &mut Vec::new()).unwrap();
+        let (library, mistakes) = Library::load(&[dir.path().join("runbooks")]);
+        assert!(mistakes.is_empty(), "{mistakes:?}");
+        for built_in in Library::built_in().iter() {
+            assert_eq!(library.get(&built_in.id).unwrap().digest, built_in.digest);
+        }
+        assert!(dir.path().join("settings.toml").exists());
+    }
 }

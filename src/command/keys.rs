@@ -9,17 +9,16 @@ use crate::estate::Estate;
 use crate::inventory::filter::Filter;
 use crate::inventory::index::Index;
 use crate::inventory::present::{self, PairLine, PairRecord};
-use crate::inventory::refresh::Progress;
-use crate::inventory::refresh::load_once;
+use crate::inventory::refresh::{Progress, load_once};
+use crate::model::pair::Inventory;
 
 const HEAD: [&str; 9] =
     ["state", "column key", "master key", "cmk", "database", "rotated", "age", "next", "last used"];
 
-/// Loads the inventory and prints the rows that `filter` lets through. `progress` is told how far it has come,
-/// and after it what could not be seen.
+/// Loads the inventory and prints the rows that `filter` lets through. `progress` is told how far it has come.
 ///
 /// # Errors
-/// When writing fails. A source that could not be read is said in the rows and through `progress`.
+/// When writing fails; when a source could not be read at all, after printing what the others say.
 pub async fn run(
     estate: &Arc<Estate>,
     format: Format,
@@ -44,7 +43,22 @@ pub async fn run(
             output::table(out, &HEAD, rows.map(|row| cells(present::line(&inventory, row, policy, now))))?;
         }
     }
-    Ok(())
+    complete(&inventory)
+}
+
+/// Whether every source answered: a list with a source missing must not pass for the whole.
+fn complete(inventory: &Inventory) -> Result<(), CommandError> {
+    let unread = inventory.sources.iter().filter(|(_, health)| health.last_success.is_none());
+    let told: Vec<String> = unread
+        .filter_map(|(source, health)| {
+            health.failing.as_ref().map(|(_, why)| format!("\n  {source} could not be read: {}", why.reason))
+        })
+        .collect();
+    if told.is_empty() {
+        Ok(())
+    } else {
+        Err(CommandError::failed(format!("the list is not complete:{}", told.concat())))
+    }
 }
 
 fn cells(line: PairLine) -> [String; 9] {
