@@ -56,7 +56,7 @@ impl Stage {
     /// # Errors
     /// When no certificate can be made for the simulated SQL Server.
     pub fn set(seed: u64, now: Timestamp) -> Result<Self, StageError> {
-        let simulator = Simulator::new(seed::buzz_tutor(seed, now), VirtualClock::running(now, 1.0));
+        let simulator = Simulator::over(|| seed::buzz_tutor(seed, now), VirtualClock::running(now, 1.0));
         Self::around(simulator, seed)
     }
 
