@@ -37,8 +37,7 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let now = Timestamp::now();
-    let clock = VirtualClock::running(now, 1.0);
-    let simulator = Simulator::over(|| seed::buzz_tutor(serving.seed, now), clock);
+    let simulator = Simulator::new(seed::buzz_tutor(serving.seed, now), VirtualClock::running(now, 1.0));
     simulator.set_quotas(serving.quotas);
     if let Some((least, most)) = serving.trail_delay {
         let seconds = jiff::SignedDuration::from_secs;

@@ -53,19 +53,6 @@ impl Simulator {
         }
     }
 
-    /// A simulator over the world that `make` makes. The SQL servers' certificates are made meanwhile: for the
-    /// first of them the crypto library gathers randomness, which takes it longer than all the rest together.
-    #[must_use]
-    pub fn over(make: impl FnOnce() -> World, clock: VirtualClock) -> Self {
-        let sql = Arc::<sql::Sql>::default();
-        let world = std::thread::scope(|scope| {
-            // If it fails, so does whoever needs them.
-            scope.spawn(|| sql.tls().is_ok());
-            make()
-        });
-        Self { sql, ..Self::new(world, clock) }
-    }
-
     /// The clock that everything here runs on.
     #[must_use]
     pub fn clock(&self) -> &VirtualClock {
