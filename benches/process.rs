@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 
-const PORTCULLIS: &str = env!("CARGO_BIN_EXE_portcullis");
 /// The tabs' line; nothing that is printed before the first frame has it.
 const FIRST_FRAME: &[u8] = b"1 Keys";
 const STARTS: usize = 20;
@@ -46,6 +45,11 @@ fn main() -> Outcome<()> {
     Ok(())
 }
 
+/// The program that is measured: built by cargo, unless `PORTCULLIS_BIN` names one.
+fn portcullis() -> PathBuf {
+    std::env::var_os("PORTCULLIS_BIN").map_or(env!("CARGO_BIN_EXE_portcullis").into(), PathBuf::from)
+}
+
 /// A console in a pseudo-terminal of its own. It ends when it is dropped.
 struct Console {
     child: Box<dyn Child + Send + Sync>,
@@ -60,7 +64,7 @@ impl Console {
     fn start(home: &Path, words: &[&str]) -> Outcome<Self> {
         let size = PtySize { rows: 50, cols: 200, pixel_width: 0, pixel_height: 0 };
         let pair = native_pty_system().openpty(size)?;
-        let mut command = CommandBuilder::new(PORTCULLIS);
+        let mut command = CommandBuilder::new(portcullis());
         command.args(words);
         command.env_clear();
         command.env("HOME", home);
@@ -151,7 +155,7 @@ struct Served {
 impl Served {
     fn start(home: &Path, flags: &[&str]) -> Outcome<Self> {
         let env_file = home.join("sim.env");
-        let mut process = Command::new(PORTCULLIS)
+        let mut process = Command::new(portcullis())
             .args(["simulator", "serve", "--env-file"])
             .arg(&env_file)
             .args(flags)
@@ -217,7 +221,7 @@ fn keys(home: &Path) -> Outcome<()> {
         let served = Served::start(home, flags)?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            ours.push(served.time(home, Path::new(PORTCULLIS), &["keys", "--format", "json"])?);
+            ours.push(served.time(home, &portcullis(), &["keys", "--format", "json"])?);
             if has_python {
                 theirs.push(served.time(home, &python, &[script])?);
             }

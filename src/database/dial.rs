@@ -31,6 +31,14 @@ pub trait InProcessSql: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// What the operating system would answer: refused, unreachable, timed out.
     async fn dial(&self, host: &str, port: u16) -> io::Result<DuplexStream>;
+
+    /// The authority (PEM) that vouches for the server, where it brings one of its own.
+    ///
+    /// # Errors
+    /// When it could not be made.
+    async fn authority(&self) -> io::Result<Option<String>> {
+        Ok(None)
+    }
 }
 
 /// A stream in both directions, whatever carries it.
@@ -51,6 +59,14 @@ impl Dialer {
             }
         })
         .await
+    }
+
+    /// The authority that a server in this process brings.
+    pub(super) async fn authority(&self) -> io::Result<Option<String>> {
+        match self {
+            Self::Tcp => Ok(None),
+            Self::InProcess(server) => server.authority().await,
+        }
     }
 
     /// Opens a stream to the named instance in `config`, whose port the SQL Browser of `host` tells (UDP

@@ -104,12 +104,20 @@ impl Server {
         if let Some(instance) = self.settings.instance.as_ref().filter(|_| self.settings.port.is_none()) {
             config.instance_name(instance);
         }
-        for bundle in
-            [self.bundle().await?, self.extra_ca.clone().map(String::into_bytes)].into_iter().flatten()
-        {
+        let given = [self.extra_ca.clone(), self.authority().await?];
+        let given = given.into_iter().flatten().map(String::into_bytes);
+        for bundle in self.bundle().await?.into_iter().chain(given) {
             config.trust_cert_ca_bundle(bundle);
         }
         Ok(config)
+    }
+
+    async fn authority(&self) -> Result<Option<String>, Failure> {
+        self.dialer.authority().await.map_err(|error| {
+            let why = visible(&error.to_string()).into_owned();
+            let next = "the crypto library refused; try again";
+            Failure::unsent(&self.settings.name, "asking for its authority", Cause::Unreadable, why, next)
+        })
     }
 
     /// The settings' CA bundle, read at each connection so that a renewed file counts at once.

@@ -54,7 +54,7 @@ impl Stage {
     /// Sets the stage as it is at `now`, at life's pace. Needs a tokio runtime.
     ///
     /// # Errors
-    /// When no certificate can be made for the simulated SQL Server.
+    /// When the account lacks the user whose credentials it hands out.
     pub fn set(seed: u64, now: Timestamp) -> Result<Self, StageError> {
         let simulator = Simulator::new(seed::buzz_tutor(seed, now), VirtualClock::running(now, 1.0));
         Self::around(simulator, seed)
@@ -69,7 +69,6 @@ impl Stage {
         simulator.world().trail.set_delay(SignedDuration::from_secs(least), SignedDuration::from_secs(most));
         let credentials = seed::credentials(&simulator.world(), OPERATOR)
             .ok_or_else(|| StageError(format!("the account has no user {OPERATOR}")))?;
-        let ca = simulator.sql_ca_pem().map_err(|error| StageError(error.to_string()))?.to_owned();
         let traffic = Traffic::new(&simulator, seed).run(simulator.clone(), TRAFFIC_BEAT);
         let wire = Wire {
             http: HttpWire::InProcess {
@@ -81,7 +80,7 @@ impl Stage {
                 },
             },
             sql: Dialer::InProcess(Arc::new(OnWire(simulator.clone()))),
-            sql_ca: Some(ca),
+            sql_ca: None,
         };
         let clock = simulator.clock().clone();
         Ok(Self {
@@ -158,5 +157,13 @@ impl InProcessSql for OnWire {
         let (simulator, host) = (self.0.clone(), host.to_owned());
         tokio::spawn(async move { simulator.sql(&host, theirs).await });
         Ok(ours)
+    }
+
+    /// For the first of its random numbers the crypto library measures jitter, for longer than the console
+    /// takes to start: so the authority is made when it is first asked for, and on a thread that may wait.
+    async fn authority(&self) -> io::Result<Option<String>> {
+        let simulator = self.0.clone();
+        let made = tokio::task::spawn_blocking(move || simulator.sql_ca_pem().map(str::to_owned)).await;
+        made.map_err(io::Error::other)?.map(Some)
     }
 }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use jiff::Timestamp;
+use memchr::memmem::Finder;
 
 use crate::model::age::{AgePolicy, RotationAge};
 use crate::model::key::KmsKey;
@@ -109,16 +110,12 @@ impl Index {
     /// The rows that `filter` lets through, as places in `inventory.rows`, in order.
     #[must_use]
     pub fn matching(&self, filter: &Filter, sort: Option<Sort>) -> Vec<u32> {
-        // A word that a whole group holds or lacks need not be sought in each of its rows.
-        let in_group: Vec<Vec<bool>> = filter
-            .terms
-            .iter()
-            .map(|term| self.groups.iter().map(|group| group.holds(term)).collect())
-            .collect();
+        let sought: Vec<Sought<'_>> =
+            filter.terms.iter().map(|term| Sought::in_groups(term, &self.groups)).collect();
         let passes = |row: usize| {
-            filter.terms.iter().zip(&in_group).all(|(term, in_group)| {
-                let held = in_group[self.group_of[row] as usize] || self.cek_holds(row, term);
-                held != term.absent
+            sought.iter().all(|word| {
+                let held = word.in_group[self.group_of[row] as usize] || word.is_in_cek(self.cek(row));
+                held != word.absent
             })
         };
         let rows = (0..self.len()).filter(|row| passes(*row));
@@ -158,10 +155,6 @@ impl Index {
         &self.ceks[start..self.cek_ends[row]]
     }
 
-    fn cek_holds(&self, row: usize, term: &Term) -> bool {
-        matches!(term.field, None | Some(Field::ColumnKey)) && self.cek(row).contains(&term.text)
-    }
-
     fn rank(&mut self) {
         let by_name = |name: fn(&Group) -> &str, groups: &[Group]| ranks(groups.len(), |i| name(&groups[i]));
         let databases = by_name(|group| &group.database, &self.groups);
@@ -176,6 +169,27 @@ impl Index {
 
     fn rank_ceks(&self) -> Vec<i64> {
         ranks(self.len(), |row| self.cek(row))
+    }
+}
+
+/// A word being sought in many rows. What a whole group holds need not be sought in each row of it.
+struct Sought<'a> {
+    word: Finder<'a>,
+    absent: bool,
+    may_be_cek: bool,
+    in_group: Vec<bool>,
+}
+
+impl<'a> Sought<'a> {
+    fn in_groups(term: &'a Term, groups: &[Group]) -> Self {
+        let word = Finder::new(&term.text);
+        let in_group = groups.iter().map(|group| group.holds(term.field, &word)).collect();
+        let may_be_cek = matches!(term.field, None | Some(Field::ColumnKey));
+        Self { word, absent: term.absent, may_be_cek, in_group }
+    }
+
+    fn is_in_cek(&self, cek: &str) -> bool {
+        self.may_be_cek && self.word.find(cek.as_bytes()).is_some()
     }
 }
 
@@ -213,9 +227,9 @@ impl Group {
         }
     }
 
-    fn holds(&self, term: &Term) -> bool {
-        let has = |text: &str| text.contains(&term.text);
-        match term.field {
+    fn holds(&self, field: Option<Field>, word: &Finder<'_>) -> bool {
+        let has = |text: &str| word.find(text.as_bytes()).is_some();
+        match field {
             Some(Field::State) => has(&self.state),
             Some(Field::Database) => has(&self.database),
             Some(Field::MasterKey) => has(&self.master_key),
