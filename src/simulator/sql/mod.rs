@@ -38,7 +38,6 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
 
 use super::Simulator;
 
@@ -88,26 +87,5 @@ impl Simulator {
     /// As [`Tls::generate`].
     pub fn sql_ca_pem(&self) -> io::Result<&str> {
         self.sql_runtime().tls().map(Tls::ca_pem)
-    }
-}
-
-/// Accepts connections to the SQL server of this name, for as long as the listener works.
-///
-/// # Errors
-/// When the listener fails. What goes wrong on one connection ends that one alone.
-pub async fn listen(simulator: Simulator, server: String, listener: TcpListener) -> io::Result<()> {
-    loop {
-        let (stream, peer) = listener.accept().await?;
-        let (simulator, server) = (simulator.clone(), server.clone());
-        tokio::spawn(async move {
-            // Answers are small and waited for.
-            let outcome = match stream.set_nodelay(true) {
-                Ok(()) => simulator.sql(&server, stream).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                tracing::debug!(%server, %peer, %error, "a SQL connection ended");
-            }
-        });
     }
 }
