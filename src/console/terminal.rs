@@ -1,6 +1,6 @@
 //! The real terminal: taken over, and always given back.
 
-use std::io::{self, Stdout, Write, stdout};
+use std::io::{self, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::Stream;
@@ -12,7 +12,8 @@ use ratatui::crossterm::event::{
     self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
 };
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{execute, queue};
 use tokio::sync::mpsc;
@@ -22,8 +23,42 @@ use super::Clipboard;
 
 /// A terminal in raw mode on its alternate screen; dropping it gives the terminal back as it was.
 pub struct OpenTerminal {
-    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    pub terminal: Terminal<CrosstermBackend<Frames<io::Stdout>>>,
     _guard: Guard,
+}
+
+/// Sends what is drawn a whole frame at a time, as one synchronized update (DEC private mode 2026), so that
+/// nobody reads a new heading over old rows: terminals that know the mode hold a frame back until it is whole.
+pub struct Frames<W> {
+    out: W,
+    frame: Vec<u8>,
+}
+
+impl<W: Write> Frames<W> {
+    const fn new(out: W) -> Self {
+        Self { out, frame: Vec::new() }
+    }
+}
+
+impl<W: Write> Write for Frames<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.frame.is_empty() {
+            queue!(self.frame, BeginSynchronizedUpdate)?;
+        }
+        self.frame.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.frame.is_empty() {
+            return Ok(());
+        }
+        queue!(self.frame, EndSynchronizedUpdate)?;
+        let sent = self.out.write_all(&self.frame).and_then(|()| self.out.flush());
+        // What could not be sent once is not sent again over what comes next.
+        self.frame.clear();
+        sent
+    }
 }
 
 struct Guard;
@@ -46,7 +81,7 @@ pub fn open_terminal() -> io::Result<OpenTerminal> {
     // From here on whatever fails leaves through the guard.
     let guard = Guard;
     execute!(stdout(), EnterAlternateScreen, EnableMouseCapture, EnableBracketedPaste)?;
-    let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+    let terminal = Terminal::new(CrosstermBackend::new(Frames::new(stdout())))?;
     Ok(OpenTerminal { terminal, _guard: guard })
 }
 
@@ -105,7 +140,14 @@ fn restore() {
         return;
     }
     let mut out = stdout();
-    let _ = queue!(out, DisableBracketedPaste, DisableMouseCapture, LeaveAlternateScreen, Show);
+    let _ = queue!(
+        out,
+        EndSynchronizedUpdate,
+        DisableBracketedPaste,
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        Show
+    );
     let _ = out.flush();
     let _ = disable_raw_mode();
 }
@@ -126,4 +168,29 @@ fn restore_before_panic_message() {
             before(panic);
         }));
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_goes_out_whole_and_marked() {
+        let mut sent = Vec::new();
+        let mut frames = Frames::new(&mut sent);
+        frames.flush().unwrap();
+        frames.write_all(b"one ").unwrap();
+        frames.write_all(b"frame").unwrap();
+        frames.flush().unwrap();
+        frames.write_all(b"another").unwrap();
+        frames.flush().unwrap();
+        assert_eq!(sent, b"\x1b[?2026hone frame\x1b[?2026l\x1b[?2026hanother\x1b[?2026l");
+    }
+
+    #[test]
+    fn nothing_goes_out_before_a_frame_is_whole() {
+        let mut sent = Vec::new();
+        Frames::new(&mut sent).write_all(b"half").unwrap();
+        assert!(sent.is_empty());
+    }
 }

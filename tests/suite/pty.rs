@@ -35,6 +35,14 @@ struct State {
     closed: bool,
 }
 
+impl State {
+    /// Whether a frame is on its way (a synchronized update is open): half a frame is nothing to look at.
+    fn in_a_frame(&self) -> bool {
+        let last = |mark: &[u8]| self.raw.windows(mark.len()).rposition(|at| at == mark);
+        last(b"\x1b[?2026h") > last(b"\x1b[?2026l")
+    }
+}
+
 impl Terminal {
     /// Starts `portcullis WORDS…` with a home of its own.
     pub fn start(home: &Path, size: (u16, u16), words: &[&str]) -> Self {
@@ -104,11 +112,8 @@ impl Terminal {
 
     fn wait(&self, what: &str, shows: impl Fn(&str) -> bool) -> String {
         let state = self.screen.lock();
-        let (state, waited) = self
-            .screen
-            .changed
-            .wait_timeout_while(state, PATIENCE, |s| !shows(&s.parser.screen().contents()) && !s.closed)
-            .unwrap();
+        let not_yet = |s: &mut State| !s.closed && (s.in_a_frame() || !shows(&s.parser.screen().contents()));
+        let (state, waited) = self.screen.changed.wait_timeout_while(state, PATIENCE, not_yet).unwrap();
         let contents = state.parser.screen().contents();
         drop(state);
         assert!(
