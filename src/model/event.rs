@@ -127,7 +127,29 @@ impl Severity {
     }
 }
 
+/// Calls that use a key, as CloudTrail names them.
+const CRYPTOGRAPHIC: [&str; 12] = [
+    "Decrypt",
+    "DeriveSharedSecret",
+    "Encrypt",
+    "GenerateDataKey",
+    "GenerateDataKeyPair",
+    "GenerateDataKeyPairWithoutPlaintext",
+    "GenerateDataKeyWithoutPlaintext",
+    "GenerateMac",
+    "ReEncrypt",
+    "Sign",
+    "Verify",
+    "VerifyMac",
+];
+
 impl KeyEvent {
+    /// Whether it is cryptographic use of a key, or an attempt at it.
+    #[must_use]
+    pub fn is_use(&self) -> bool {
+        self.source.raw() == "kms.amazonaws.com" && CRYPTOGRAPHIC.contains(&self.name.raw())
+    }
+
     /// Whether the service did it by itself, without a call: a rotation, a deletion come due.
     #[must_use]
     pub fn is_service_event(&self) -> bool {

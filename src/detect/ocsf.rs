@@ -1,0 +1,1 @@
+//! Events and findings in OCSF's words.
