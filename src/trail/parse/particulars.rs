@@ -8,9 +8,9 @@ use crate::model::event::KeyEvent;
 /// numbers are None where the record does not say, or says something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Particulars {
-    /// PutKeyPolicy, and CreateKey and ReplicateKey where they bring a policy.
+    /// `PutKeyPolicy`, and `CreateKey` and `ReplicateKey` where they bring a policy.
     KeyPolicy { policy: String, bypasses_lockout_check: bool },
-    /// CreateGrant.
+    /// `CreateGrant`.
     Grant {
         grantee: Option<String>,
         retiring: Option<String>,
@@ -18,30 +18,30 @@ pub enum Particulars {
         /// Whether an encryption context bounds it.
         is_constrained: bool,
     },
-    /// ScheduleKeyDeletion. KMS takes 30 days where none are given.
+    /// `ScheduleKeyDeletion`. KMS takes 30 days where none are given.
     Deletion { window_days: Option<u32> },
-    /// CreateAlias, UpdateAlias, DeleteAlias.
+    /// `CreateAlias`, `UpdateAlias`, `DeleteAlias`.
     Alias { name: Option<String>, target: Option<String> },
-    /// EnableKeyRotation. KMS takes 365 days where none are given.
+    /// `EnableKeyRotation`. KMS takes 365 days where none are given.
     RotationOn { period_days: Option<u32> },
-    /// RotateKey, KMS's own event: `AUTOMATIC` or `ON_DEMAND`, and the material before and after.
+    /// `RotateKey`, KMS's own event: `AUTOMATIC` or `ON_DEMAND`, and the material before and after.
     Rotated { kind: Option<String>, previous: Option<String>, current: Option<String> },
-    /// ImportKeyMaterial: when it expires, as the caller wrote it.
+    /// `ImportKeyMaterial`: when it expires, as the caller wrote it.
     Imported { expires: Option<String> },
-    /// AssumeRole and its like.
+    /// `AssumeRole` and its like.
     RoleAssumed {
         role: String,
         session: Option<String>,
         source_identity: Option<String>,
         mfa_serial: Option<String>,
     },
-    /// GetSecretValue: a name or an ARN.
+    /// `GetSecretValue`: a name or an ARN.
     SecretRead { secret: String },
-    /// PutEventSelectors: whether the trail leaves KMS's events out from now on.
+    /// `PutEventSelectors`: whether the trail leaves KMS's events out from now on.
     EventSelectors { trail: Option<String>, leaves_out_kms: bool, leaves_out_management: bool },
     /// Another change to a trail or an event data store.
     Trail { name: Option<String> },
-    /// ConsoleLogin: what CloudTrail calls `additionalEventData.MFAUsed`.
+    /// `ConsoleLogin`: what CloudTrail calls `additionalEventData.MFAUsed`.
     SignIn { mfa: Option<bool> },
 }
 
@@ -61,9 +61,7 @@ pub fn particulars(event: &KeyEvent, raw: &str) -> Option<Particulars> {
         "CreateAlias" | "UpdateAlias" | "DeleteAlias" => {
             Particulars::Alias { name: text(asked, "aliasName"), target: text(asked, "targetKeyId") }
         }
-        "EnableKeyRotation" => {
-            Particulars::RotationOn { period_days: number(asked, "rotationPeriodInDays") }
-        }
+        "EnableKeyRotation" => Particulars::RotationOn { period_days: number(asked, "rotationPeriodInDays") },
         "RotateKey" => {
             let details = &record["serviceEventDetails"];
             Particulars::Rotated {
@@ -85,7 +83,9 @@ pub fn particulars(event: &KeyEvent, raw: &str) -> Option<Particulars> {
         "PutEventSelectors" => event_selectors(asked),
         "ConsoleLogin" => Particulars::SignIn { mfa: yes(&record["additionalEventData"]["MFAUsed"]) },
         _ if event.source.raw() == "cloudtrail.amazonaws.com" => Particulars::Trail {
-            name: text(asked, "name").or_else(|| text(asked, "trailName")).or_else(|| text(asked, "eventDataStore")),
+            name: text(asked, "name")
+                .or_else(|| text(asked, "trailName"))
+                .or_else(|| text(asked, "eventDataStore")),
         },
         _ => return None,
     })
@@ -141,7 +141,10 @@ fn event_selectors(asked: &Value) -> Particulars {
     let basic_without = basic.iter().any(|selector| lists(&selector["excludeManagementEventSources"]));
     let advanced_without = advanced.iter().any(|selector| {
         let fields = selector["fieldSelectors"].as_array();
-        fields.into_iter().flatten().any(|field| field["field"] == "eventSource" && lists(&field["notEquals"]))
+        fields
+            .into_iter()
+            .flatten()
+            .any(|field| field["field"] == "eventSource" && lists(&field["notEquals"]))
     });
     let includes = |selector: &Value| truth(&selector["includeManagementEvents"]) != Some(false);
     let is_management = |selector: &Value| selector.to_string().contains("\"Management\"");

@@ -268,7 +268,9 @@ fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
     });
     state.keys.picker.list = list;
     if count == 0 {
-        let sentence = if state.keys.picker.filtered() {
+        let sentence = if state.trail.is_of_files() {
+            "trail logs alone are shown, and no account is asked for keys · 2 shows their events"
+        } else if state.keys.picker.filtered() {
             "no pair has all these words · esc shows all"
         } else if state.snapshot.inventory.sources.values().any(|health| health.failing.is_some()) {
             "nothing can be seen: 5 says why"
