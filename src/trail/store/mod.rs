@@ -87,6 +87,8 @@ pub struct Taken {
     pub new: usize,
     /// Events that were there already.
     pub known: usize,
+    /// Events for which there was no room, being older than all others.
+    pub too_old: usize,
 }
 
 impl Default for Store {
@@ -125,7 +127,7 @@ impl Store {
         self.known.contains(&EventKey::from_id(id))
     }
 
-    /// Takes one event in; says whether it was new.
+    /// Takes one event in; says whether it was new and is kept.
     pub fn insert(&mut self, event: KeyEvent, raw: &str) -> bool {
         self.add(Batch::of(vec![(event, raw)])).new == 1
     }
@@ -141,11 +143,12 @@ impl Store {
                 taken.known += 1;
                 continue;
             }
-            taken.new += 1;
             if self.events.is_full_of_newer(&event) {
+                taken.too_old += 1;
                 self.events.dropped += 1;
                 continue;
             }
+            taken.new += 1;
             self.known.insert(key);
             places.push(self.push(&event, &kept));
         }

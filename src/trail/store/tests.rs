@@ -141,6 +141,7 @@ fn an_unreadable_record_counts_once() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn it_is_always_the_newest_events_in_order(
         arrivals in prop::collection::vec((0u32..3_000, 0i64..50), 0..2_000),

@@ -82,7 +82,7 @@ fn every_form_of_file_gives_its_events_each_once() {
     let (store, tally) = load(&folder.found(), 1000, &Filter::default(), now(), &running());
     assert_eq!((store.events().len(), tally.records, tally.unparsed, tally.files), (35, 40, 0, 4));
     assert!(tally.troubles.is_empty(), "{:?}", tally.troubles);
-    assert_eq!(store.events().raw(34), Some(record(0)));
+    assert_eq!(store.events().raw(0), Some(record(0)));
     let counted = count_by(&folder.found(), Column::Name, &Filter::default(), now(), &running());
     let counts: Vec<_> = counted.counts.iter().map(|c| (c.text.as_deref().unwrap(), c.events)).collect();
     assert_eq!(counts, [("Decrypt", 12), ("GenerateDataKey", 12), ("DescribeKey", 11)]);
