@@ -56,7 +56,7 @@ fn now() -> Timestamp {
 }
 
 fn generate(folder: &Path, records: usize) -> Outcome<()> {
-    let bytes = logs::write(&folder, records, now())?;
+    let bytes = logs::write(folder, records, now())?;
     println!("{records} records, {} MB of JSON under {}", bytes / 1_000_000, folder.display());
     Ok(())
 }

@@ -133,14 +133,20 @@ fn events_of_files(words: cli::Events, out: &mut impl std::io::Write) -> Result<
     let stop = std::sync::Arc::new(AtomicBool::new(false));
     let runtime = runtime()?;
     let asked = std::sync::Arc::clone(&stop);
+    let interrupted = {
+        let _within = runtime.enter();
+        interrupted()
+    };
     runtime.spawn(async move {
-        interrupted().await;
+        interrupted.await;
         asked.store(true, Ordering::Relaxed);
     });
     let mut out = std::io::BufWriter::new(out);
     let told = |words: &str| eprintln!("portcullis: {words}");
     let read = command::events::from_files(&wanted, jiff::Timestamp::now(), &stop, &mut out, told);
     out.flush()?;
+    // A thread that waits for standard input is not waited for.
+    runtime.shutdown_background();
     read
 }
 
@@ -173,12 +179,21 @@ fn change(
     })
 }
 
-/// Ready when somebody asks this process to end.
-async fn interrupted() {
+/// Ready when somebody asks this process to end. From the call on the signals are caught; needs a runtime.
+fn interrupted() -> impl Future<Output = ()> + Send + use<> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let waits = signals.into_iter().flatten().map(|mut signal| Box::pin(async move { signal.recv().await }));
-    futures_util::future::select_all(waits).await;
+    let waits: Vec<_> = signals
+        .into_iter()
+        .flatten()
+        .map(|mut signal| Box::pin(async move { signal.recv().await }))
+        .collect();
+    async move {
+        if waits.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        futures_util::future::select_all(waits).await;
+    }
 }
 
 fn journal(global: &Global, verb: &Journal, out: &mut impl std::io::Write) -> Result<(), CommandError> {

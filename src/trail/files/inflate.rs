@@ -3,6 +3,10 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
 use libdeflater::Decompressor;
@@ -36,9 +40,14 @@ impl Default for Texts {
 impl Texts {
     /// Hands on the text of a file, until `take` answers false. What could be read of a file that is cut short or
     /// damaged is handed on before the error is given.
-    pub(super) fn read(&mut self, path: &Path, mut take: impl FnMut(Part<'_>) -> bool) -> io::Result<()> {
+    pub(super) fn read(
+        &mut self,
+        path: &Path,
+        stop: &AtomicBool,
+        mut take: impl FnMut(Part<'_>) -> bool,
+    ) -> io::Result<()> {
         if path.as_os_str() == "-" {
-            return self.stream(io::stdin().lock(), take);
+            return self.stream(Piped::stdin(stop), take);
         }
         let file = File::open(path)?;
         let size = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
@@ -86,6 +95,57 @@ impl Texts {
         } else {
             chunks(source, &mut self.text, &mut take)
         }
+    }
+}
+
+/// Standard input, read by a thread of its own: whoever waits for a pipe that gives nothing cannot be stopped.
+struct Piped<'a> {
+    chunks: Receiver<io::Result<Vec<u8>>>,
+    chunk: Vec<u8>,
+    /// How much of the chunk has been given.
+    given: usize,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Piped<'a> {
+    /// How often one looks whether to stop.
+    const LOOK: Duration = Duration::from_millis(50);
+
+    fn stdin(stop: &'a AtomicBool) -> Self {
+        let (send, chunks) = sync_channel(2);
+        thread::spawn(move || {
+            let mut stdin = io::stdin().lock();
+            loop {
+                let mut chunk = vec![0; CHUNK];
+                let read = stdin.read(&mut chunk);
+                let is_last = !matches!(read, Ok(length) if length > 0);
+                let read = read.map(|length| {
+                    chunk.truncate(length);
+                    chunk
+                });
+                if send.send(read).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Self { chunks, chunk: Vec::new(), given: 0, stop }
+    }
+}
+
+impl Read for Piped<'_> {
+    fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.chunk.len() {
+            match self.chunks.recv_timeout(Self::LOOK) {
+                Ok(Ok(chunk)) if chunk.is_empty() => return Ok(0),
+                Ok(chunk) => (self.chunk, self.given) = (chunk?, 0),
+                Err(RecvTimeoutError::Timeout) if !self.stop.load(Ordering::Relaxed) => {}
+                Err(_) => return Ok(0),
+            }
+        }
+        let length = room.len().min(self.chunk.len() - self.given);
+        room[..length].copy_from_slice(&self.chunk[self.given..self.given + length]);
+        self.given += length;
+        Ok(length)
     }
 }
 

@@ -123,7 +123,7 @@ fn read_file(path: &Path, texts: &mut Texts, stop: &AtomicBool, sink: &mut impl 
     let mut tally = Tally { files: 1, ..Tally::default() };
     let mut splitter = Splitter::default();
     let (mut is_whole, mut is_larger) = (None, false);
-    let read = texts.read(path, |part| {
+    let read = texts.read(path, stop, |part| {
         let mut take = |piece: Piece<'_>| {
             tally.records += 1;
             tally.unparsed += u64::from(!sink.take(piece));
@@ -148,6 +148,8 @@ fn read_file(path: &Path, texts: &mut Texts, stop: &AtomicBool, sink: &mut impl 
         })
     });
     let reason = match read {
+        // Cut short by whoever stopped it.
+        Err(_) if stop.load(Ordering::Relaxed) => None,
         Err(error) => Some(why(&error)),
         Ok(()) if is_larger => Some("it holds a value of more than 16 MiB, which is no record".to_owned()),
         Ok(()) if stop.load(Ordering::Relaxed) => None,

@@ -266,3 +266,31 @@ async fn reading_once_says_what_it_may_not_see() {
     let (_, why) = view.failing().unwrap();
     assert_eq!((why.cause, view.changes_since()), (Cause::Denied, None));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_keys_own_events_are_read_back_on_demand_and_it_is_said_how_far() {
+    let trail = Trail::default();
+    trail.deliver("recent", ago(5), false);
+    trail.deliver("two-days-old", ago(2 * 24 * 60), true);
+    let (estate, canned) = estate(&trail).await;
+    let follower = Follower::spawn(&estate, FollowOptions::default());
+    let mut views = follower.views();
+    until(&mut views, |view| view.changes_since().is_some() && view.uses_since().is_some()).await;
+    let key: crate::model::arn::KeyArn = "arn:aws:kms:eu-west-1:111122223333:key/1234".parse().unwrap();
+    let week = SignedDuration::from_hours(7 * 24);
+    assert!(follower.backfills().ask(&key, week));
+    let view = until(&mut views, |view| view.backfill(&key).is_some_and(|one| one.reach.is_some())).await;
+    assert_eq!(ids(&view), ["recent", "two-days-old"]);
+    assert!(view.backfill(&key).unwrap().reach.unwrap() <= ago(6 * 24 * 60));
+    let asked = |call: &Call| call.input["LookupAttributes"][0]["AttributeValue"] == key.as_str();
+    let times = canned.calls().iter().filter(|call| asked(call)).count();
+    assert!(follower.backfills().ask(&key, week));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(
+        canned.calls().iter().filter(|call| asked(call)).count(),
+        times,
+        "what is here is not asked for again"
+    );
+    let foreign: crate::model::arn::KeyArn = "arn:aws:kms:us-gov-west-1:111122223333:key/1".parse().unwrap();
+    assert!(!follower.backfills().ask(&foreign, week), "no Region that is followed");
+}
