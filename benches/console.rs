@@ -25,8 +25,7 @@ use portcullis::console::theme::ThemeName;
 use portcullis::console::{Mode, Options};
 use portcullis::model::age::AgePolicy;
 use portcullis::model::seen::Seen;
-use portcullis::model::source::{Source, SourceHealth};
-use portcullis::trail::{Store, TrailView};
+use portcullis::trail::TrailView;
 
 const SIZE: (u16, u16) = (200, 50);
 const SIZES: [usize; 3] = [50, 10_000, 100_000];
@@ -96,13 +95,7 @@ fn options() -> Options {
 }
 
 fn trail() -> TrailView {
-    TrailView {
-        source: Source::Trail("eu-west-1".into()),
-        events: Store::default(),
-        health: SourceHealth::default(),
-        changes_since: None,
-        uses_since: None,
-    }
+    TrailView::default()
 }
 
 /// Single measurements, for what a mean hides.

@@ -13,6 +13,7 @@ use crate::inventory::refresh::{RefreshHandle, Refresher};
 use crate::model::pair::Inventory;
 use crate::respond::Responder;
 use crate::runbook::Library;
+use crate::trail::files::Found;
 use crate::trail::{FollowOptions, Follower, TrailView};
 
 /// What keeps an environment up to date. Dropping it stops the reading.
@@ -31,8 +32,15 @@ impl Live {
     /// Starts reading.
     #[must_use]
     pub fn start(estate: &Arc<Estate>) -> Self {
+        Self::start_with(estate, None)
+    }
+
+    /// Starts reading, trail logs in files too.
+    #[must_use]
+    pub fn start_with(estate: &Arc<Estate>, files: Option<(String, Found)>) -> Self {
         let (inventory, refresh) = Refresher::spawn(Arc::clone(estate));
-        let follower = Follower::spawn(estate, FollowOptions::default());
+        let options = FollowOptions { capacity: estate.environment.trail.events, ..FollowOptions::default() };
+        let follower = Follower::with_files(Some(estate), files, &estate.clock, options);
         Self { estate: Arc::clone(estate), inventory, refresh, follower }
     }
 
@@ -55,6 +63,7 @@ impl Live {
         Sources {
             inventory: self.inventory(),
             trail: self.trail(),
+            backfills: self.follower.backfills(),
             responder: None,
             clock: self.estate.clock.clone(),
             refresh: Box::new(move || refresh.now()),

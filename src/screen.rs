@@ -4,11 +4,12 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use tokio::sync::watch;
 
+use portcullis::clock::Clock;
 use portcullis::command::change::Wanted;
 use portcullis::command::output::Format;
 use portcullis::command::{self, CommandError};
@@ -18,12 +19,16 @@ use portcullis::console::{self, Mode, Options, RunbookCard, Sources, terminal};
 use portcullis::inventory::refresh::load_once;
 use portcullis::live::Live;
 use portcullis::model::IncidentId;
+use portcullis::model::age::AgePolicy;
 use portcullis::model::pair::{DatabaseRef, Inventory};
+use portcullis::model::seen::Seen;
 use portcullis::model::text::{Untrusted, visible};
 use portcullis::respond::Responder;
 use portcullis::respond::view::Target;
 use portcullis::runbook::Library;
 use portcullis::settings::Settings;
+use portcullis::trail::files::Found;
+use portcullis::trail::{FollowOptions, Follower};
 
 use crate::cli::{Change, Structured};
 use crate::open::{Open, act};
@@ -53,11 +58,55 @@ impl Look {
     }
 }
 
-/// The console, read-only.
-pub async fn watch(open: &Open, look: Look) -> Result<(), CommandError> {
+/// The console, read-only, with trail logs where some are named.
+pub async fn watch(open: &Open, look: Look, files: Option<TrailFiles>) -> Result<(), CommandError> {
     let options = options(open, &look, Mode::Watch);
-    let live = Live::start(&open.estate);
+    let live = Live::start_with(&open.estate, files);
     show(live.watch(terminal::clipboard()), options).await
+}
+
+/// Trail logs, and what they are called on a screen.
+pub type TrailFiles = (String, Found);
+
+/// The trail logs under these paths; None where none is named.
+pub fn trail_files(paths: &[PathBuf]) -> Result<Option<TrailFiles>, CommandError> {
+    let Some(first) = paths.first() else { return Ok(None) };
+    if paths.iter().any(|path| path.as_os_str() == "-") {
+        let say = "the console needs its standard input for your keys: name files or folders, or pipe into `portcullis events --from -`";
+        return Err(CommandError::usage(say));
+    }
+    let found = Found::under(paths).map_err(|missing| CommandError::usage(missing.to_string()))?;
+    let more = paths.len() - 1;
+    let name = if more > 0 { format!("{} +{more}", first.display()) } else { first.display().to_string() };
+    Ok(Some((name, found)))
+}
+
+/// The console on trail logs alone: no account is asked, no settings of one are needed.
+pub async fn watch_files(files: TrailFiles, room: usize, look: Look) -> Result<(), CommandError> {
+    let clock = Clock::system();
+    let options = Options {
+        environment: "trail logs".to_owned(),
+        production: false,
+        simulated: false,
+        account: None,
+        region: "no account".to_owned(),
+        identity: Seen::Known("nobody: files only".to_owned()),
+        ..plain_options(&look, Mode::Watch)
+    };
+    let follow = FollowOptions { capacity: room, ..FollowOptions::default() };
+    let follower = Follower::with_files(None, Some(files), &clock, follow);
+    // The sender is kept: there is an inventory, and it is empty.
+    let (_keep, inventory) = watch::channel(Arc::new(Inventory::default()));
+    let sources = Sources {
+        inventory,
+        trail: follower.views(),
+        backfills: follower.backfills(),
+        responder: None,
+        clock,
+        refresh: Box::new(|| {}),
+        clipboard: terminal::clipboard(),
+    };
+    show(sources, options).await
 }
 
 /// The console, able to act in an incident's name.
@@ -188,8 +237,23 @@ fn options(open: &Open, look: &Look, mode: Mode) -> Options {
         simulated: environment.simulated,
         account: environment.account.clone().or_else(|| identity.known().map(|who| who.account.clone())),
         region: open.estate.cloud.home().to_owned(),
-        mode,
         identity: identity.clone().map(|who| who.short()),
+        age: environment.age,
+        column_key_cache: environment.column_key_cache,
+        ..plain_options(look, mode)
+    }
+}
+
+/// What the console takes from the settings alone.
+fn plain_options(look: &Look, mode: Mode) -> Options {
+    Options {
+        environment: String::new(),
+        production: false,
+        simulated: false,
+        account: None,
+        region: String::new(),
+        mode,
+        identity: Seen::Loading,
         theme: look.theme,
         no_color: look.no_color,
         keymap: look.keymap.clone(),
@@ -202,8 +266,8 @@ fn options(open: &Open, look: &Look, mode: Mode) -> Options {
                 text: runbook.paper(),
             })
             .collect(),
-        age: environment.age,
-        column_key_cache: environment.column_key_cache,
+        age: AgePolicy::default(),
+        column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
     }
 }

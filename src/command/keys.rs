@@ -35,6 +35,7 @@ pub async fn run(
             let records: Vec<_> = rows.map(|row| present::record(&inventory, row, policy, now)).collect();
             output::json(out, &records)?;
         }
+        Format::Jsonl => output::jsonl(out, rows.map(|row| present::record(&inventory, row, policy, now)))?,
         Format::Csv => {
             let rows = rows.map(|row| present::record(&inventory, row, policy, now).values());
             output::csv(out, &PairRecord::FIELDS, rows)?;

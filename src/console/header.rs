@@ -141,9 +141,9 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
             .inventory
             .sources
             .iter()
-            .chain(std::iter::once((&state.trail.source, &state.trail.health)))
+            .chain(state.trail.sources.iter().map(|one| (&one.source, &one.health)))
     };
-    for word in ["kms", "trail", "sql", "rds"] {
+    for word in ["kms", "trail", "files", "sql", "rds"] {
         let is = |source: &Source| kind(source) == word;
         let Some(worst) = sources()
             .filter(|(source, _)| is(source))
@@ -166,6 +166,7 @@ fn kind(source: &Source) -> &'static str {
     match source {
         Source::Kms(_) => "kms",
         Source::Trail(_) => "trail",
+        Source::Files(_) => "files",
         Source::Sql(_) => "sql",
         Source::Rds(_) => "rds",
     }

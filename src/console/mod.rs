@@ -37,7 +37,7 @@ use crate::model::age::AgePolicy;
 use crate::model::pair::Inventory;
 use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Told};
-use crate::trail::TrailView;
+use crate::trail::{Backfills, TrailView};
 
 pub use runner::{ConsoleError, run};
 
@@ -45,6 +45,8 @@ pub use runner::{ConsoleError, run};
 pub struct Sources {
     pub inventory: watch::Receiver<Arc<Inventory>>,
     pub trail: watch::Receiver<Arc<TrailView>>,
+    /// To ask for one key's events.
+    pub backfills: Backfills,
     /// The responder's two ends. None in watch mode: without them nothing can be asked for, whatever is typed.
     pub responder: Option<Responder>,
     pub clock: Clock,

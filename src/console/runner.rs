@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::buffer::Buffer;
@@ -81,6 +81,9 @@ pub async fn run<B: Backend>(
         }
     }
 }
+
+/// How far back a key's own events are read on demand.
+const READ_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 fn drawing(error: impl std::fmt::Display) -> ConsoleError {
     ConsoleError::Draw(error.to_string())
@@ -174,6 +177,13 @@ fn perform<B: Backend>(
     match action {
         Action::Exit(exit) => return Ok(Some(exit)),
         Action::Refresh => (sources.refresh)(),
+        Action::ReadBack(key) => {
+            if sources.backfills.ask(&key, READ_BACK) {
+                state.say(Words::plain(
+                    "reading this key's own events of the last 7 days; they appear as they come",
+                ));
+            }
+        }
         Action::Ask(ask) => {
             let Some(responder) = &sources.responder else {
                 state.say(Words::bad("nothing here can act: this console only reads"));

@@ -24,6 +24,7 @@ use super::theme::{Theme, ThemeName, Tone};
 use super::widgets::picker::Picker;
 use super::{Exit, Options};
 use crate::journal::Entry;
+use crate::model::arn::KeyArn;
 use crate::respond::view::{Ask, Standing, Told};
 use crate::runbook::RunRecord;
 use crate::trail::TrailView;
@@ -46,10 +47,18 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     Ask(Ask),
-    Copy { text: String, what: &'static str },
+    Copy {
+        text: String,
+        what: &'static str,
+    },
     SaveScreen,
-    SaveText { name: String, text: String },
+    SaveText {
+        name: String,
+        text: String,
+    },
     Refresh,
+    /// Read a key's own events back.
+    ReadBack(KeyArn),
     Exit(Exit),
 }
 
@@ -129,7 +138,7 @@ impl State {
             options: Arc::new(options),
             now,
             size,
-            screen: Screen::Keys,
+            screen: if trail.is_of_files() { Screen::Events } else { Screen::Keys },
             overlay: None,
             filtering: false,
             message: None,

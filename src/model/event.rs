@@ -88,15 +88,9 @@ pub enum Outcome {
     #[default]
     Allowed,
     /// A permission was missing.
-    Denied {
-        code: String,
-        message: Untrusted,
-    },
+    Denied { code: String, message: Untrusted },
     /// It failed for another reason.
-    Failed {
-        code: String,
-        message: Untrusted,
-    },
+    Failed { code: String, message: Untrusted },
     /// A dry run that would have been allowed: nothing happened.
     DryRun,
 }

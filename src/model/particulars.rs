@@ -4,13 +4,13 @@
 /// numbers are None where the record does not say, or says something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Particulars {
-    /// PutKeyPolicy and CreateKey. No policy: the record leaves it out, or CreateKey takes the default one.
+    /// `PutKeyPolicy` and `CreateKey`. No policy: the record leaves it out, or `CreateKey` takes the default one.
     KeyPolicy { policy: Option<String>, bypasses_lockout_check: bool },
-    /// ReplicateKey: the Region of the new replica, and its policy where one is given.
+    /// `ReplicateKey`: the Region of the new replica, and its policy where one is given.
     Replica { region: Option<String>, policy: Option<String>, bypasses_lockout_check: bool },
-    /// UpdatePrimaryRegion.
+    /// `UpdatePrimaryRegion`.
     Primary { region: Option<String> },
-    /// CreateGrant.
+    /// `CreateGrant`.
     Grant {
         grantee: Option<String>,
         retiring: Option<String>,
@@ -18,29 +18,29 @@ pub enum Particulars {
         /// Whether an encryption context bounds it.
         is_constrained: bool,
     },
-    /// ScheduleKeyDeletion. KMS takes 30 days where none are given.
+    /// `ScheduleKeyDeletion`. KMS takes 30 days where none are given.
     Deletion { window_days: Option<u32> },
-    /// CreateAlias, UpdateAlias, DeleteAlias.
+    /// `CreateAlias`, `UpdateAlias`, `DeleteAlias`.
     Alias { name: Option<String>, target: Option<String> },
-    /// EnableKeyRotation. KMS takes 365 days where none are given.
+    /// `EnableKeyRotation`. KMS takes 365 days where none are given.
     RotationOn { period_days: Option<u32> },
-    /// RotateKey, KMS's own event: `AUTOMATIC` or `ON_DEMAND`, and the material before and after.
+    /// `RotateKey`, KMS's own event: `AUTOMATIC` or `ON_DEMAND`, and the material before and after.
     Rotated { kind: Option<String>, previous: Option<String>, current: Option<String> },
-    /// ImportKeyMaterial: when it expires, as the caller wrote it.
+    /// `ImportKeyMaterial`: when it expires, as the caller wrote it.
     Imported { expires: Option<String> },
-    /// AssumeRole and its like.
+    /// `AssumeRole` and its like.
     RoleAssumed {
         role: String,
         session: Option<String>,
         source_identity: Option<String>,
         mfa_serial: Option<String>,
     },
-    /// GetSecretValue: a name or an ARN.
+    /// `GetSecretValue`: a name or an ARN.
     SecretRead { secret: String },
-    /// PutEventSelectors: whether the trail leaves KMS's events out from now on.
+    /// `PutEventSelectors`: whether the trail leaves KMS's events out from now on.
     EventSelectors { trail: Option<String>, leaves_out_kms: bool, leaves_out_management: bool },
     /// Another change to a trail or an event data store.
     Trail { name: Option<String> },
-    /// ConsoleLogin: what CloudTrail calls `additionalEventData.MFAUsed`.
+    /// `ConsoleLogin`: what CloudTrail calls `additionalEventData.MFAUsed`.
     SignIn { mfa: Option<bool> },
 }

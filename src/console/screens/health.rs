@@ -43,9 +43,9 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 fn lines(state: &State) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 28);
     sheet.heading("SOURCES");
-    let trail = (&state.trail.source, &state.trail.health);
+    let trail = state.trail.sources.iter().map(|one| (&one.source, &one.health));
     let mut lines = sheet.done();
-    for (source, health) in state.snapshot.inventory.sources.iter().chain(std::iter::once(trail)) {
+    for (source, health) in state.snapshot.inventory.sources.iter().chain(trail) {
         lines.extend(source_lines(state, source, health));
     }
     let mut sheet = Sheet::new(&state.theme, 28);
@@ -95,8 +95,26 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
         )
     };
     sheet.fact("events kept", trail.events.len().to_string(), Tone::Text);
-    sheet.fact("changes", since(trail.changes_since), Tone::Text);
-    sheet.fact("reads and use of keys", since(trail.uses_since), Tone::Text);
+    sheet.fact("room for", trail.events.capacity().to_string(), Tone::Text);
+    if !trail.is_of_files() {
+        sheet.fact("changes", since(trail.changes_since()), Tone::Text);
+        sheet.fact("reads and use of keys", since(trail.uses_since()), Tone::Text);
+    }
+    for (source, tally) in trail.files() {
+        let words = if source.is_read { "files" } else { "files, being read" };
+        sheet.fact(words, tally.in_words(), Tone::Text);
+        for trouble in tally.troubles.iter().take(20) {
+            sheet.fact("✖ not to its end", trouble.in_words(), Tone::Bad);
+        }
+    }
+    for one in trail.sources.iter().flat_map(|source| &source.backfills) {
+        let name = visible(state.snapshot.names.get(&one.key)).into_owned();
+        let told = match one.reach {
+            Some(reach) => format!("{name}: all since {}", reach.strftime("%Y-%m-%d %H:%MZ")),
+            None => format!("{name}: being read back to {}", one.wanted.strftime("%Y-%m-%d %H:%MZ")),
+        };
+        sheet.fact("a key's own events", told, Tone::Text);
+    }
     let newest = trail
         .events
         .newest()

@@ -25,7 +25,7 @@ use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::respond::view::{Evidence, RunView, StepStatus, StepView, Waiting};
 use crate::runbook::{Aim, RunRecord, RunStarted};
-use crate::trail::{Store, TrailView};
+use crate::trail::{Store, TrailSource, TrailView};
 
 pub fn now() -> Timestamp {
     "2026-11-23T14:02:31Z".parse().unwrap()
@@ -276,6 +276,7 @@ fn event(
             account: Some("111122223333".into()),
             mfa: Some(number.is_multiple_of(2)),
             kind: "AssumedRole".into(),
+            ..Who::default()
         },
         keys: vec![arn(1 + number % 4)],
         key_as_typed: None,
@@ -284,10 +285,7 @@ fn event(
         outcome,
         read_only: Some(false),
         severity,
-        raw: Arc::from(format!(
-            "{{\"eventID\":\"event-{number}\",\"eventName\":\"{name}\",\"requestParameters\":{{\"keyId\":\"{}\"}}}}",
-            arn(1)
-        )),
+        ..KeyEvent::default()
     }
 }
 
@@ -301,18 +299,27 @@ pub fn trail() -> TrailView {
         event(3, 31, "PutKeyPolicy", "platform", Severity::Notice, Outcome::Allowed),
         event(4, 3000, "RotateKeyOnDemand", "platform", Severity::Notice, Outcome::Allowed),
     ] {
-        events.insert(event);
+        let raw = format!(
+            "{{\"eventID\":\"{}\",\"eventName\":\"{}\",\"requestParameters\":{{\"keyId\":\"{}\"}}}}",
+            event.id,
+            event.name.raw(),
+            arn(1)
+        );
+        events.insert(event, &raw);
     }
-    TrailView {
+    let source = TrailSource {
         source: Source::Trail("eu-west-1".into()),
-        events,
         health: SourceHealth {
             last_success: Some(now() - SignedDuration::from_secs(250)),
             ..SourceHealth::default()
         },
         changes_since: Some(now() - days(21)),
         uses_since: Some(now() - days(1)),
-    }
+        backfills: Vec::new(),
+        files: None,
+        is_read: false,
+    };
+    TrailView { events: events.events().clone(), sources: vec![source] }
 }
 
 pub fn options(mode: Mode) -> Options {

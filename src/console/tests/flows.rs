@@ -13,6 +13,7 @@ use crate::console::{Exit, Mode};
 use crate::model::pair::Inventory;
 use crate::model::text::Untrusted;
 use crate::respond::view::{Ask, Standing, Target, Told, Unfinished, Waiting};
+use crate::trail::{Store, TrailView};
 
 const SIZE: (u16, u16) = (100, 30);
 
@@ -338,10 +339,15 @@ async fn a_resize_is_drawn() {
 async fn new_events_come_in_at_the_top_while_an_older_one_is_read() {
     let bench = Bench::watch((160, 45)).await;
     bench.keys("2<down><down><enter>").await;
-    let mut trail = fixture::trail();
-    let mut newest = (**trail.events.get(0).unwrap()).clone();
+    let trail = fixture::trail();
+    let mut newest = trail.events.get(0).unwrap();
     (newest.id, newest.name, newest.at) = ("event-new".into(), "CreateGrant".into(), fixture::now());
-    trail.events.insert(newest);
+    let mut store = Store::new(1000);
+    store.insert(newest, "{}");
+    for event in trail.events.iter() {
+        store.insert(event, "{}");
+    }
+    let trail = TrailView { events: store.events().clone(), ..trail };
     bench.trail.send(Arc::new(trail)).unwrap();
     bench.settle().await;
     assert!(bench.screen().contains("CreateGrant"));

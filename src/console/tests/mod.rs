@@ -65,6 +65,7 @@ impl Bench {
         let sources = Sources {
             inventory: inventory_seen,
             trail: trail_seen,
+            backfills: crate::trail::Backfills::default(),
             responder,
             // The paused clock of tokio, told as a time of day.
             clock: Clock::from_fn(move || fixture::now() + begun.elapsed()),

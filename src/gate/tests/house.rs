@@ -35,6 +35,7 @@ pub(in crate::gate) fn environment() -> Environment {
         profile: None,
         endpoint: None,
         sql: Vec::new(),
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: Some(TOPIC.into()),
         audit: None,
         age: AgePolicy::default(),

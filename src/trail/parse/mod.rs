@@ -70,8 +70,9 @@ fn with_record<T>(json: &str, read: impl Fn(&Record<'_>) -> T) -> Result<T, Stri
 }
 
 fn event(record: &Record<'_>) -> Result<KeyEvent, String> {
-    let required =
-        |field: &str, text: &Text<'_>| text.get().map(str::to_owned).ok_or_else(|| format!("it has no `{field}`"));
+    let required = |field: &str, text: &Text<'_>| {
+        text.get().map(str::to_owned).ok_or_else(|| format!("it has no `{field}`"))
+    };
     let time = required("eventTime", &record.event_time)?;
     let at: Timestamp = time.parse().map_err(|_| format!("its `eventTime` is no time: {time}"))?;
     let keys = keys(record);

@@ -27,9 +27,7 @@ pub fn particulars(event: &KeyEvent, raw: &str) -> Option<Particulars> {
         "CreateAlias" | "UpdateAlias" | "DeleteAlias" => {
             Particulars::Alias { name: text(asked, "aliasName"), target: text(asked, "targetKeyId") }
         }
-        "EnableKeyRotation" => {
-            Particulars::RotationOn { period_days: number(asked, "rotationPeriodInDays") }
-        }
+        "EnableKeyRotation" => Particulars::RotationOn { period_days: number(asked, "rotationPeriodInDays") },
         "RotateKey" => {
             let details = &record["serviceEventDetails"];
             Particulars::Rotated {
@@ -51,7 +49,9 @@ pub fn particulars(event: &KeyEvent, raw: &str) -> Option<Particulars> {
         "PutEventSelectors" => event_selectors(asked),
         "ConsoleLogin" => Particulars::SignIn { mfa: yes(&record["additionalEventData"]["MFAUsed"]) },
         _ if event.source.raw() == "cloudtrail.amazonaws.com" => Particulars::Trail {
-            name: text(asked, "name").or_else(|| text(asked, "trailName")).or_else(|| text(asked, "eventDataStore")),
+            name: text(asked, "name")
+                .or_else(|| text(asked, "trailName"))
+                .or_else(|| text(asked, "eventDataStore")),
         },
         _ => return None,
     })
@@ -111,7 +111,10 @@ fn event_selectors(asked: &Value) -> Particulars {
     let basic_without = basic.iter().any(|selector| lists(&selector["excludeManagementEventSources"]));
     let advanced_without = advanced.iter().any(|selector| {
         let fields = selector["fieldSelectors"].as_array();
-        fields.into_iter().flatten().any(|field| field["field"] == "eventSource" && lists(&field["notEquals"]))
+        fields
+            .into_iter()
+            .flatten()
+            .any(|field| field["field"] == "eventSource" && lists(&field["notEquals"]))
     });
     let includes = |selector: &Value| truth(&selector["includeManagementEvents"]) != Some(false);
     let is_management = |selector: &Value| selector.to_string().contains("\"Management\"");

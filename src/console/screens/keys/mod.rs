@@ -141,7 +141,7 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         }
         Command::Copy => return copy(state),
         Command::StartRunbook => start(state),
-        Command::EventsOfKey => events_of_key(state),
+        Command::EventsOfKey => return events_of_key(state),
         _ => {}
     }
     Vec::new()
@@ -172,13 +172,15 @@ fn start(state: &mut State) {
     }
 }
 
-fn events_of_key(state: &mut State) {
-    let Some(id) = selected(state).and_then(Row::key_arn).map(|arn| arn.id().to_owned()) else {
+/// Shows what is known of the key's events, and has those read back that are not followed so far.
+fn events_of_key(state: &mut State) -> Vec<Action> {
+    let Some(arn) = selected(state).and_then(Row::key_arn).cloned() else {
         state.say(Words::plain("this row leads to no KMS key, so no event can name it"));
-        return;
+        return Vec::new();
     };
     state.goto(Screen::Events);
-    super::events::filter(state, &format!("key:{id}"));
+    super::events::filter(state, &format!("key:{}", arn.id()));
+    vec![Action::ReadBack(arn)]
 }
 
 /// Shows the rows of a key, by a filter.
@@ -268,7 +270,9 @@ fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
     });
     state.keys.picker.list = list;
     if count == 0 {
-        let sentence = if state.keys.picker.filtered() {
+        let sentence = if state.trail.is_of_files() {
+            "trail logs alone are shown, and no account is asked for keys · 2 shows their events"
+        } else if state.keys.picker.filtered() {
             "no pair has all these words · esc shows all"
         } else if state.snapshot.inventory.sources.values().any(|health| health.failing.is_some()) {
             "nothing can be seen: 5 says why"
