@@ -90,6 +90,7 @@ fn options() -> Options {
         runbooks: Vec::new(),
         age: AgePolicy::default(),
         column_key_cache: SignedDuration::from_hours(2),
+        bell: true,
         save_dir: std::env::temp_dir(),
     }
 }

@@ -155,6 +155,7 @@ fn options() -> Outcome<Options> {
         runbooks: Vec::new(),
         age: AgePolicy::default(),
         column_key_cache: SignedDuration::from_hours(2),
+        bell: true,
         save_dir: std::env::temp_dir(),
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::console::terminal::bell;
 use crate::console::{Responder as ConsoleEnds, Sources};
 use crate::estate::{Acting, Estate};
 use crate::gate::Gate;
@@ -68,6 +69,7 @@ impl Live {
             clock: self.estate.clock.clone(),
             refresh: Box::new(move || refresh.now()),
             clipboard,
+            bell: bell(),
         }
     }
 

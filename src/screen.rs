@@ -39,6 +39,7 @@ pub struct Look {
     theme: ThemeName,
     no_color: bool,
     keymap: Keymap,
+    bell: bool,
     runbooks: Library,
 }
 
@@ -54,7 +55,8 @@ impl Look {
         for mistake in &mistakes {
             eprintln!("portcullis: a runbook is left out: {mistake}");
         }
-        Ok(Self { theme, no_color: no_color.is_some_and(|value| !value.is_empty()), keymap, runbooks })
+        let no_color = no_color.is_some_and(|value| !value.is_empty());
+        Ok(Self { theme, no_color, keymap, bell: settings.console.bell, runbooks })
     }
 }
 
@@ -105,6 +107,7 @@ pub async fn watch_files(files: TrailFiles, room: usize, look: Look) -> Result<(
         clock,
         refresh: Box::new(|| {}),
         clipboard: terminal::clipboard(),
+        bell: terminal::bell(),
     };
     show(sources, options).await
 }
@@ -268,6 +271,7 @@ fn plain_options(look: &Look, mode: Mode) -> Options {
             .collect(),
         age: AgePolicy::default(),
         column_key_cache: SignedDuration::from_hours(2),
+        bell: look.bell,
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
     }
 }

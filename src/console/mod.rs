@@ -3,6 +3,7 @@
 //! Input, snapshots and a run's reports arrive as [`state::Event`]s on one ordered road; [`state::update`]
 //! turns each into [`state::Action`]s; only the runner performs those. Drawing reads the state and nothing else.
 
+mod alarms;
 pub mod commands;
 pub mod draw;
 mod header;
@@ -54,10 +55,15 @@ pub struct Sources {
     pub refresh: Box<dyn Fn() + Send>,
     /// Puts text on the clipboard: [`terminal::clipboard`] in production.
     pub clipboard: Clipboard,
+    /// Sounds the bell: [`terminal::bell`] in production.
+    pub bell: Bell,
 }
 
 /// Puts text on a clipboard.
 pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
+
+/// Sounds a bell.
+pub type Bell = Box<dyn FnMut() -> io::Result<()> + Send>;
 
 /// The two ends of `respond`'s channels.
 pub struct Responder {
@@ -66,6 +72,7 @@ pub struct Responder {
 }
 
 /// What does not change while the console runs.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not depend on one another")]
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The environment's name, as settings have it.
@@ -85,6 +92,8 @@ pub struct Options {
     pub age: AgePolicy,
     /// How long clients may keep decrypted column keys.
     pub column_key_cache: SignedDuration,
+    /// Whether an alarm sounds the terminal's bell.
+    pub bell: bool,
     /// Where saved screens and plans go.
     pub save_dir: PathBuf,
 }

@@ -52,6 +52,7 @@ pub async fn run<B: Backend>(
     let mut state = State::new(options, can_act, trail, sources.clock.now(), (size.width, size.height));
     let snapshot = Snapshot::of(inventory, state.options.age, state.now);
     update(&mut state, Event::Inventory(Arc::new(snapshot)));
+    super::alarms::know(&mut state);
     let mut road = Road {
         input: Box::pin(input),
         shutdown: Box::pin(shutdown),
@@ -205,6 +206,8 @@ fn perform<B: Backend>(
                 }
             }
         }
+        // A terminal that cannot ring has the alarm on its screen all the same.
+        Action::Ring => drop((sources.bell)()),
         Action::Copy { text, what } => state.say(match (sources.clipboard)(&text) {
             Ok(()) => Words::good(format!("copied {what} (OSC 52; a terminal may refuse it without a word)")),
             Err(error) => {

@@ -131,6 +131,7 @@ struct RawSettings {
 struct RawConsole {
     theme: Option<String>,
     events: Option<Spanned<usize>>,
+    bell: Option<bool>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -225,7 +226,12 @@ impl Reader<'_> {
         Settings {
             environments,
             default_environment: raw.default_environment.map(Spanned::into_inner),
-            console: ConsoleSettings { theme: raw.console.theme, events, keys: raw.console.keys },
+            console: ConsoleSettings {
+                theme: raw.console.theme,
+                events,
+                keys: raw.console.keys,
+                bell: raw.console.bell.unwrap_or(true),
+            },
             state_dir,
             runbook_dirs: raw.runbook_dirs,
         }

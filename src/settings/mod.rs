@@ -39,7 +39,7 @@ pub struct Settings {
 }
 
 /// How the console looks and answers.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConsoleSettings {
     /// `dark`, `light`, `high-contrast`, `colour-blind` or `monochrome`; `NO_COLOR` picks the last.
     pub theme: Option<String>,
@@ -47,6 +47,14 @@ pub struct ConsoleSettings {
     pub events: Option<usize>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Whether the terminal's bell sounds for what is new and severe; true by default.
+    pub bell: bool,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self { theme: None, events: None, keys: BTreeMap::new(), bell: true }
+    }
 }
 
 /// One environment: an account, its Regions, its SQL servers.

@@ -150,7 +150,7 @@ impl Follower {
             sources.push(standing);
         }
         let store = Store::new(options.capacity);
-        let view = TrailView { events: store.events().clone(), sources };
+        let view = TrailView { events: store.events().clone(), findings: Arc::default(), sources };
         let (publish, views) = watch::channel(Arc::new(view.clone()));
         tasks.push(tokio::spawn(keep(store, view, keeper_ear, publish)));
         Self { views, backfills: Backfills(backfills), tasks, stop }

@@ -21,7 +21,7 @@ pub use filter::{Field, Filter, LANGUAGE};
 pub use follow::{Backfills, FollowOptions, Follower};
 pub use names::KeyNames;
 pub use parse::{Particulars, Unparsed, parse, particulars};
-pub use present::{EventLine, EventRecord, outcome_word};
+pub use present::{EventLine, EventRecord, outcome_word, sentence};
 pub use store::{Batch, Column, Count, Ending, EventKey, Events, Question, Store, Taken};
 pub use sweep::{Limits, load_once};
 pub use view::{Backfill, TrailSource, TrailView};

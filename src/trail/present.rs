@@ -1,11 +1,15 @@
 //! Events as text: a line of columns for tables and screens, a record for machines.
 
+mod sentence;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::names::KeyNames;
 use crate::model::event::{KeyEvent, Outcome, Severity};
 use crate::model::text::{Untrusted, visible};
+
+pub use sentence::sentence;
 
 /// The word for an outcome: `allowed`, `denied`, `failed` or `dry-run`.
 #[must_use]

@@ -49,7 +49,7 @@ pub async fn load_once(estate: &Estate, since: SignedDuration, limits: Limits) -
             page.keep(&mut store);
         }
     }
-    TrailView { events: store.events().clone(), sources }
+    TrailView { events: store.events().clone(), findings: std::sync::Arc::default(), sources }
 }
 
 async fn load_region(

@@ -5,6 +5,7 @@ mod flows;
 mod pictures;
 mod sizes;
 mod terminal;
+mod watching;
 
 use std::collections::VecDeque;
 use std::io;
@@ -35,6 +36,8 @@ pub struct Bench {
     asks: mpsc::Receiver<Ask>,
     pub copied: Arc<Mutex<VecDeque<String>>>,
     pub refreshed: Arc<AtomicUsize>,
+    /// How often the bell was sounded.
+    pub rung: Arc<AtomicUsize>,
     terminal: SharedTerminal,
     stop: Option<oneshot::Sender<()>>,
     console: JoinHandle<Result<Exit, ConsoleError>>,
@@ -60,6 +63,8 @@ impl Bench {
         let responder = (options.mode != Mode::Watch).then_some(Responder { ask, told });
         let told = responder.is_some().then_some(tell);
         let (copied, refreshed) = (Arc::<Mutex<VecDeque<String>>>::default(), Arc::<AtomicUsize>::default());
+        let rung = Arc::<AtomicUsize>::default();
+        let ringing = Arc::clone(&rung);
         let (clipboard, refreshing) = (Arc::clone(&copied), Arc::clone(&refreshed));
         let begun = tokio::time::Instant::now();
         let sources = Sources {
@@ -74,6 +79,10 @@ impl Bench {
             }),
             clipboard: Box::new(move |text| {
                 clipboard.lock().unwrap().push_back(text.to_owned());
+                Ok(())
+            }),
+            bell: Box::new(move || {
+                ringing.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }),
         };
@@ -92,6 +101,7 @@ impl Bench {
             asks,
             copied,
             refreshed,
+            rung,
             terminal,
             stop: Some(stop),
             console,

@@ -27,6 +27,13 @@ impl Picker {
         self.list.selected = 0;
     }
 
+    /// Selects the row that shows the source's row; false where none does.
+    pub fn select(&mut self, source: Option<usize>) -> bool {
+        let at = self.rows.iter().position(|row| Some(*row as usize) == source);
+        self.list.selected = at.unwrap_or(self.list.selected);
+        at.is_some()
+    }
+
     /// How many rows there are to see.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -10,7 +10,7 @@ use super::columns::{self, Column, Ending, Flags};
 use super::events::BITS;
 use super::segment::{Dictionary, Segment};
 use crate::filter::Expr;
-use crate::model::event::{KeyEvent, Severity};
+use crate::model::event::{CRYPTOGRAPHIC, KMS, KeyEvent, Severity};
 
 /// What can be asked of an event. Texts are in lower case, and upper and lower case count alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Question {
     /// Whether MFA was given; None: the record does not say.
     Mfa(Option<bool>),
     ReadOnly(bool),
+    /// Whether it is cryptographic use of a key: see [`KeyEvent::is_use`].
+    IsUse,
     /// From the first to the second, both included.
     Between(Timestamp, Timestamp),
     Any(Vec<Question>),
@@ -55,6 +57,7 @@ impl Question {
             Self::Severity(any) => any.contains(&event.severity),
             Self::Mfa(mfa) => event.who.mfa == *mfa,
             Self::ReadOnly(truth) => event.read_only == Some(*truth),
+            Self::IsUse => event.is_use(),
             Self::Between(from, to) => (from..=to).contains(&&event.at),
             Self::Any(questions) => questions.iter().any(|question| question.holds(event)),
         }
@@ -127,6 +130,12 @@ fn answer(segment: &Segment, question: &Question, lower: &mut String, rows: &mut
         Question::Severity(any) => mark(segment.severities(), |severity| any.contains(severity), rows),
         Question::Mfa(mfa) => mark(segment.flags(), |flags| flags.mfa() == *mfa, rows),
         Question::ReadOnly(truth) => mark(segment.flags(), |flags| flags.read_only() == Some(*truth), rows),
+        Question::IsUse => {
+            let called = marked(segment, Column::Name, |name| CRYPTOGRAPHIC.contains(&name));
+            let of_kms = marked(segment, Column::Source, |source| source == KMS);
+            let both = called.iter().zip(of_kms).map(|(called, of_kms)| called & of_kms);
+            rows.iter_mut().zip(both).for_each(|(word, both)| *word |= both);
+        }
         Question::Between(from, to) => {
             let span = from.as_microsecond()..=to.as_microsecond();
             mark(segment.micros(), |at| span.contains(at), rows);
@@ -149,6 +158,14 @@ fn mark_texts(segment: &Segment, column: Column, found: &[bool], rows: &mut Rows
     if found.contains(&true) {
         mark(segment.ids(column), |id| found.get(usize::from(*id)) == Some(&true), rows);
     }
+}
+
+/// The rows whose text is such a one.
+fn marked(segment: &Segment, column: Column, is: impl Fn(&str) -> bool) -> Rows {
+    let found: Vec<bool> = segment.dictionary(column).iter().map(is).collect();
+    let mut rows = vec![0; BITS];
+    mark_texts(segment, column, &found, &mut rows);
+    rows
 }
 
 /// Which texts of a dictionary hold `text` (in lower case), or are it.
