@@ -319,7 +319,7 @@ pub fn trail() -> TrailView {
         files: None,
         is_read: false,
     };
-    TrailView { events: events.events().clone(), sources: vec![source] }
+    TrailView { events: events.events().clone(), sources: vec![source], ..TrailView::default() }
 }
 
 pub fn options(mode: Mode) -> Options {
