@@ -41,6 +41,7 @@ pub struct Look {
     keymap: Keymap,
     bell: bool,
     runbooks: Library,
+    state_dir: PathBuf,
 }
 
 impl Look {
@@ -55,15 +56,21 @@ impl Look {
         for mistake in &mistakes {
             eprintln!("portcullis: a runbook is left out: {mistake}");
         }
-        let no_color = no_color.is_some_and(|value| !value.is_empty());
-        Ok(Self { theme, no_color, keymap, bell: settings.console.bell, runbooks })
+        Ok(Self {
+            theme,
+            no_color: no_color.is_some_and(|value| !value.is_empty()),
+            keymap,
+            bell: settings.console.bell,
+            runbooks,
+            state_dir: settings.state_dir.clone(),
+        })
     }
 }
 
 /// The console, read-only, with trail logs where some are named.
 pub async fn watch(open: &Open, look: Look, files: Option<TrailFiles>) -> Result<(), CommandError> {
     let options = options(open, &look, Mode::Watch);
-    let live = Live::start_with(&open.estate, files);
+    let live = Live::start_with(&open.estate, files).with_journals(look.state_dir.clone());
     show(live.watch(terminal::clipboard()), options).await
 }
 
@@ -204,7 +211,7 @@ async fn acting(
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
     let options = options(open, &look, mode);
-    let live = Live::start(&open.estate);
+    let live = Live::start(&open.estate).with_journals(settings.state_dir.clone());
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
     // A change under way is verified before the process ends.

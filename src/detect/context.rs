@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::arn::KeyArn;
+use crate::model::pair::Inventory;
 
 /// What is known beside the events. The default one knows nothing, and judges by the events alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,11 +57,26 @@ pub struct Overdue {
     pub why: String,
 }
 
+/// KMS may be some hours late with a rotation.
+const LATE: SignedDuration = SignedDuration::from_hours(24);
+
 fn covers(from: Timestamp, until: Option<Timestamp>, at: Timestamp) -> bool {
     from <= at && until.is_none_or(|until| at < until)
 }
 
 impl Context {
+    /// Takes what the inventory tells: names, and rotations that did not come.
+    pub fn learn_inventory(&mut self, inventory: &Inventory, now: Timestamp) {
+        self.names = inventory.keys.values().map(|key| (key.arn.clone(), key.name())).collect();
+        let overdue = inventory.keys.values().filter_map(|key| {
+            let due = key.rotation.known()?.next?;
+            let is_late = key.state.as_str() == "Enabled" && now.duration_since(due) > LATE;
+            let why = format!("KMS was to rotate it by {due}, and did not");
+            is_late.then(|| Overdue { key: key.arn.clone(), since: due, why })
+        });
+        self.overdue = overdue.collect();
+    }
+
     /// The incident that was open then.
     #[must_use]
     pub fn incident(&self, at: Timestamp) -> Option<&Incident> {

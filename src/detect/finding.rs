@@ -78,8 +78,24 @@ pub struct FindingRecord {
 impl FindingRecord {
     /// The columns of [`Self::csv_row`].
     pub const CSV_HEADER: [&'static str; 18] = [
-        "id", "rule", "title", "severity", "at", "events", "keys", "key_names", "who", "role", "account", "mfa",
-        "from", "region", "reason", "attempt", "next", "muted",
+        "id",
+        "rule",
+        "title",
+        "severity",
+        "at",
+        "events",
+        "keys",
+        "key_names",
+        "who",
+        "role",
+        "account",
+        "mfa",
+        "from",
+        "region",
+        "reason",
+        "attempt",
+        "next",
+        "muted",
     ];
 
     /// The finding for machines; `name` tells what people call a key.

@@ -70,13 +70,24 @@ impl<'a> Look<'a> {
     }
 
     /// A verdict in words: who `did` `what`, or tried to.
-    pub(super) fn says(&self, severity: Severity, did: &str, to_do: &str, what: impl Display) -> Option<Verdict> {
+    #[expect(clippy::unnecessary_wraps, reason = "what rules end with: they answer a verdict or none")]
+    pub(super) fn says(
+        &self,
+        severity: Severity,
+        did: &str,
+        to_do: &str,
+        what: impl Display,
+    ) -> Option<Verdict> {
         let event = &self.sight.event;
         let who = words(&event.who);
         let reason = match &event.outcome {
             Outcome::Allowed | Outcome::DryRun => format!("{who} {did} {what}"),
-            Outcome::Denied { code, .. } => format!("{who} tried to {to_do} {what}: refused, {}", visible(code)),
-            Outcome::Failed { code, .. } => format!("{who} tried to {to_do} {what}: failed, {}", visible(code)),
+            Outcome::Denied { code, .. } => {
+                format!("{who} tried to {to_do} {what}: refused, {}", visible(code))
+            }
+            Outcome::Failed { code, .. } => {
+                format!("{who} tried to {to_do} {what}: failed, {}", visible(code))
+            }
         };
         Some(Verdict { severity, reason })
     }
@@ -105,5 +116,8 @@ pub(super) fn of_attempt(severity: Severity) -> Severity {
 
 /// A name from a record, fit for a screen.
 pub(super) fn shown(text: Option<&str>) -> String {
-    text.map_or_else(|| "one that the record does not name".to_owned(), |text| Untrusted::from(text).to_string())
+    text.map_or_else(
+        || "one that the record does not name".to_owned(),
+        |text| Untrusted::from(text).to_string(),
+    )
 }

@@ -59,9 +59,9 @@ pub(super) fn key(event: &KeyEvent) -> Option<KeyArn> {
     if let Some(key) = event.keys.first() {
         return Some(key.clone());
     }
-    message(event)?.split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ',')).find_map(|word| {
-        word.trim_end_matches('.').parse().ok()
-    })
+    message(event)?
+        .split(|c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ','))
+        .find_map(|word| word.trim_end_matches('.').parse().ok())
 }
 
 /// AWS's message, where the call was refused.

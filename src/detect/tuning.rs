@@ -67,7 +67,9 @@ impl Mute {
     /// Whether it mutes a rule about a key that people call `name`, at `now`.
     pub(super) fn covers(&self, rule: &Rule, keys: &[(&KeyArn, &str)], now: Timestamp) -> bool {
         let is_it = |wanted: &str, key: &KeyArn, name: &str| {
-            wanted == key.as_str() || wanted == key.id() || wanted.strip_prefix("alias/").unwrap_or(wanted) == name
+            wanted == key.as_str()
+                || wanted == key.id()
+                || wanted.strip_prefix("alias/").unwrap_or(wanted) == name
         };
         now < self.expires
             && self.rule == rule.id

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::detections::RawDetections;
 use super::{
     AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, Settings, SqlServerSettings,
     TrailSettings,
@@ -123,6 +124,8 @@ struct RawSettings {
     #[serde(default)]
     console: RawConsole,
     #[serde(default)]
+    detections: RawDetections,
+    #[serde(default)]
     environments: BTreeMap<Spanned<String>, RawEnvironment>,
 }
 
@@ -195,16 +198,21 @@ struct RawSql {
 }
 
 /// Turns raw words into settings and collects what is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
     mistakes: Vec<Mistake>,
 }
 
 impl Reader<'_> {
-    fn mistake(&mut self, offset: Option<usize>, reason: String) {
-        let line = offset.map(|at| self.text.get(..at).map_or(1, |head| head.matches('\n').count() + 1));
+    pub(super) fn mistake(&mut self, offset: Option<usize>, reason: String) {
+        let line = offset.map(|at| self.line(at));
         self.mistakes.push(Mistake { file: self.file.to_owned(), line, reason });
+    }
+
+    /// The line, from 1, of a place in the text.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.text.get(..offset).map_or(1, |head| head.matches('\n').count() + 1)
     }
 
     fn settings(&mut self, raw: RawSettings, state_dir: PathBuf) -> Settings {
@@ -218,11 +226,15 @@ impl Reader<'_> {
             self.mistake(Some(default.span().start), reason);
         }
         let events = self.events(raw.console.events.as_ref());
-        let environments = raw
+        let detections = self.detections(raw.detections);
+        let mut environments: BTreeMap<_, _> = raw
             .environments
             .into_iter()
             .map(|(name, raw)| (name.get_ref().clone(), self.environment(&name, raw, events)))
             .collect();
+        for environment in environments.values_mut() {
+            environment.trail.detections = detections.clone();
+        }
         Settings {
             environments,
             default_environment: raw.default_environment.map(Spanned::into_inner),
@@ -232,6 +244,7 @@ impl Reader<'_> {
                 keys: raw.console.keys,
                 bell: raw.console.bell.unwrap_or(true),
             },
+            detections,
             state_dir,
             runbook_dirs: raw.runbook_dirs,
         }
@@ -263,6 +276,7 @@ impl Reader<'_> {
                 events: self.events(raw.trail.events.as_ref()).or(events).unwrap_or(TrailSettings::EVENTS),
                 roles: raw.trail.roles,
                 secrets: raw.trail.secrets,
+                ..TrailSettings::default()
             },
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
             audit,
@@ -399,7 +413,11 @@ impl Reader<'_> {
         }
     }
 
-    fn duration(&mut self, raw: Option<&Spanned<String>>, default: SignedDuration) -> SignedDuration {
+    pub(super) fn duration(
+        &mut self,
+        raw: Option<&Spanned<String>>,
+        default: SignedDuration,
+    ) -> SignedDuration {
         let Some(raw) = raw else { return default };
         let read = raw
             .get_ref()

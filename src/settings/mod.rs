@@ -1,5 +1,6 @@
 //! Settings: files, environment variables and flags, later ones winning, validated into one [`Settings`].
 
+mod detections;
 mod load;
 
 use std::collections::BTreeMap;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
+use crate::detect::Detections;
 use crate::model::age::AgePolicy;
 use crate::model::catalog::ServerName;
 
@@ -32,6 +34,7 @@ pub struct Settings {
     /// The environment used where `-e` names none.
     pub default_environment: Option<String>,
     pub console: ConsoleSettings,
+    pub detections: Detections,
     /// Where journals, logs and kept inventories live: `$XDG_STATE_HOME/portcullis` by default.
     pub state_dir: PathBuf,
     /// Folders of the user's own runbooks.
@@ -97,6 +100,8 @@ pub struct TrailSettings {
     pub roles: Vec<String>,
     /// Secrets whose reading is watched, by a part of their name or ARN: the emergency procedures.
     pub secrets: Vec<String>,
+    /// What the house sets about detections; the same in every environment.
+    pub detections: Detections,
 }
 
 impl TrailSettings {
@@ -106,7 +111,12 @@ impl TrailSettings {
 
 impl Default for TrailSettings {
     fn default() -> Self {
-        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new() }
+        Self {
+            events: Self::EVENTS,
+            roles: Vec::new(),
+            secrets: Vec::new(),
+            detections: Detections::default(),
+        }
     }
 }
 

@@ -13,7 +13,9 @@ pub(super) static MOVED: Rule = Rule {
     title: "An alias points at another key",
     severity: Severity::High,
     why: "Whatever is encrypted by that name from now on is encrypted under the other key.",
-    next: Next::say("Whose is the other key? If nobody meant it, point the alias back (kms:UpdateAlias), and rewrap what was encrypted since."),
+    next: Next::say(
+        "Whose is the other key? If nobody meant it, point the alias back (kms:UpdateAlias), and rewrap what was encrypted since.",
+    ),
     references: &["PCI DSS v4.0.1 3.7.7", "NIST SP 800-53r5 SC-12"],
     techniques: &[technique::DATA_MANIPULATION],
     examples: EXAMPLES,
@@ -27,7 +29,11 @@ fn moved(look: &Look<'_>) -> Option<Verdict> {
     // KMS records the key that the alias left beside the one that it points at now.
     if let [first, .., second] = look.sight.event.keys.as_slice() {
         let names = &look.house.context;
-        let what = format!("{name} at another key: {} and {}", shown(Some(names.name(first))), shown(Some(names.name(second))));
+        let what = format!(
+            "{name} at another key: {} and {}",
+            shown(Some(names.name(first))),
+            shown(Some(names.name(second)))
+        );
         return look.says(MOVED.severity, did, to_do, what);
     }
     let before = look.done_before().next();
@@ -40,7 +46,8 @@ fn moved(look: &Look<'_>) -> Option<Verdict> {
         // A new name is no move, but for one that was taken away before.
         _ if look.sight.is("CreateAlias") => None,
         _ => {
-            let what = format!("{name} at {}: what it pointed at before is not among the events", look.key_words());
+            let what =
+                format!("{name} at {}: what it pointed at before is not among the events", look.key_words());
             look.says(Severity::Notice, did, to_do, what)
         }
     }
@@ -65,7 +72,9 @@ pub(super) static DELETED: Rule = Rule {
     title: "An alias was deleted",
     severity: Severity::High,
     why: "Programs that find the key by that name stop working; and the name is free for another key.",
-    next: Next::say("Ask whoever did it; make the alias again (kms:CreateAlias) on the key that it pointed at."),
+    next: Next::say(
+        "Ask whoever did it; make the alias again (kms:CreateAlias) on the key that it pointed at.",
+    ),
     references: &["PCI DSS v4.0.1 3.7.7"],
     techniques: &[technique::SERVICE_STOP],
     examples: EXAMPLES,

@@ -16,7 +16,9 @@ pub(super) static ROLE_WITHOUT_MFA: Rule = Rule {
     title: "An emergency role was assumed without MFA",
     severity: Severity::Critical,
     why: "The role's trust policy asks for MFA as shipped: either it was changed, or nobody ever tightened it.",
-    next: Next::say("Cut the session off (deny by aws:TokenIssueTime), and ask for MFA in the role's trust policy."),
+    next: Next::say(
+        "Cut the session off (deny by aws:TokenIssueTime), and ask for MFA in the role's trust policy.",
+    ),
     references: &["NIST SP 800-53r5 AC-6(9)", "HIPAA 164.312(d)", "HIPAA 164.312(a)(2)(ii)"],
     techniques: &[technique::CLOUD_ACCOUNTS, technique::TEMPORARY_ACCESS],
     examples: EXAMPLES,
@@ -35,7 +37,9 @@ pub(super) static ROLE: Rule = Rule {
     title: "An emergency role was assumed",
     severity: Severity::High,
     why: "It may drop and raise keys. In an open incident that is what it is for.",
-    next: Next::say("If you know of no emergency, ask whoever it was; cut the session off if they do not know either."),
+    next: Next::say(
+        "If you know of no emergency, ask whoever it was; cut the session off if they do not know either.",
+    ),
     references: &["NIST SP 800-53r5 AC-3(2)", "HIPAA 164.312(a)(2)(ii)"],
     techniques: &[technique::CLOUD_ACCOUNTS, technique::TEMPORARY_ACCESS],
     examples: EXAMPLES,
@@ -49,16 +53,12 @@ fn role_assumed(look: &Look<'_>) -> Option<Verdict> {
         Some(true) => "with MFA",
         None => "(whether with MFA, the record does not say)",
     };
-    match look.house.context.incident(look.sight.event.at) {
-        Some(incident) => {
-            let what = format!("{role} {mfa}, in incident {}", incident.id);
-            look.says(Severity::Notice, "assumed", "assume", what)
-        }
-        None => {
-            let what = format!("{role} {mfa}, and no incident is known that was open then");
-            look.says(ROLE.severity, "assumed", "assume", what)
-        }
+    if let Some(incident) = look.house.context.incident(look.sight.event.at) {
+        let what = format!("{role} {mfa}, in incident {}", incident.id);
+        return look.says(Severity::Notice, "assumed", "assume", what);
     }
+    let what = format!("{role} {mfa}, and no incident is known that was open then");
+    look.says(ROLE.severity, "assumed", "assume", what)
 }
 
 /// The emergency role that somebody took on, fit for a screen. Services take on roles of their own.
@@ -95,7 +95,10 @@ pub(super) static SECRET: Rule = Rule {
     severity: Severity::High,
     why: "They tell how keys are dropped and raised, and by whom.",
     next: Next::say("If you know of no emergency, ask whoever it was, and change what the secret holds."),
-    references: &["Elastic credential_access_new_terms_secretsmanager_getsecretvalue", "NIST SP 800-53r5 AC-6"],
+    references: &[
+        "Elastic credential_access_new_terms_secretsmanager_getsecretvalue",
+        "NIST SP 800-53r5 AC-6",
+    ],
     techniques: &[technique::SECRETS_STORE],
     examples: EXAMPLES,
     judge: Judge::Calls { service: SECRETS, names: &["GetSecretValue"], judge: secret_read },
@@ -107,10 +110,14 @@ fn secret_read(look: &Look<'_>) -> Option<Verdict> {
         return None;
     }
     let secret = shown(Some(secret));
-    match look.house.context.incident(look.sight.event.at) {
-        Some(incident) => {
-            look.says(Severity::Notice, "read", "read", format!("the secret {secret}, in incident {}", incident.id))
-        }
-        None => look.says(SECRET.severity, "read", "read", format!("the secret {secret}, and no incident is known that was open then")),
+    if let Some(incident) = look.house.context.incident(look.sight.event.at) {
+        return look.says(
+            Severity::Notice,
+            "read",
+            "read",
+            format!("the secret {secret}, in incident {}", incident.id),
+        );
     }
+    let what = format!("the secret {secret}, and no incident is known that was open then");
+    look.says(SECRET.severity, "read", "read", what)
 }

@@ -8,7 +8,9 @@ use crate::model::event::Severity;
 use crate::model::particulars::Particulars;
 
 const EXAMPLES: &str = include_str!("../examples/grants.json");
-const REVOKE: Next = Next::say("If nobody knows the grantee, revoke the grant (kms:RevokeGrant) and look who used the key since.");
+const REVOKE: Next = Next::say(
+    "If nobody knows the grantee, revoke the grant (kms:RevokeGrant) and look who used the key since.",
+);
 
 pub(super) static FOREIGN: Rule = Rule {
     id: "kms-grant-to-foreign-account",
@@ -50,7 +52,8 @@ fn unusual(look: &Look<'_>) -> Option<Verdict> {
             matches!(&sight.particulars, Some(Particulars::Grant { grantee: Some(had), .. }) if had == grantee)
         })
     };
-    let is_foreign = grant.grantee.and_then(account_of).is_some_and(|account| look.account() != Some(account));
+    let is_foreign =
+        grant.grantee.and_then(account_of).is_some_and(|account| look.account() != Some(account));
     if is_foreign || grant.grantee.is_some_and(had_one) {
         return None;
     }

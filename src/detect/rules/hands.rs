@@ -10,8 +10,14 @@ const EXAMPLES: &str = include_str!("../examples/hands.json");
 
 /// Whether hands matter in an event.
 pub(super) fn look_into(event: &KeyEvent) -> bool {
-    (event.who.is_root() && !event.who.is_service())
+    is_assume_root(event)
+        || (event.who.is_root() && !event.who.is_service())
         || (event.who.from_console && event.read_only == Some(false) && event.source.raw() == KMS)
+}
+
+/// An organisation's management account takes on the root user of another account.
+fn is_assume_root(event: &KeyEvent) -> bool {
+    event.name.raw() == "AssumeRoot" && event.source.raw() == "sts.amazonaws.com"
 }
 
 pub(super) static ROOT: Rule = Rule {
@@ -19,8 +25,15 @@ pub(super) static ROOT: Rule = Rule {
     title: "The root user acted",
     severity: Severity::High,
     why: "The root user is above every policy but an organisation's: nobody needs it for keys.",
-    next: Next::say("Ask who holds the root credentials; change them and look at what else was done, if nobody meant this."),
-    references: &["CIS AWS Foundations 1.7 and 4.3", "Sigma aws_root_account_usage", "Panther aws_console_root_login", "NIST SP 800-53r5 AC-6(9)"],
+    next: Next::say(
+        "Ask who holds the root credentials; change them and look at what else was done, if nobody meant this.",
+    ),
+    references: &[
+        "CIS AWS Foundations 1.7 and 4.3",
+        "Sigma aws_root_account_usage",
+        "Panther aws_console_root_login",
+        "NIST SP 800-53r5 AC-6(9)",
+    ],
     techniques: &[technique::CLOUD_ACCOUNTS],
     examples: EXAMPLES,
     judge: Judge::Hands(root),
@@ -28,6 +41,9 @@ pub(super) static ROOT: Rule = Rule {
 
 fn root(look: &Look<'_>) -> Option<Verdict> {
     let who = &look.sight.event.who;
+    if is_assume_root(&look.sight.event) {
+        return look.says(ROOT.severity, "acts as", "act as", "the root user of an account (AssumeRoot)");
+    }
     if !who.is_root() || who.is_service() {
         return None;
     }
@@ -51,7 +67,11 @@ pub(super) static CONSOLE: Rule = Rule {
 
 fn console(look: &Look<'_>) -> Option<Verdict> {
     let event = &look.sight.event;
-    if !event.who.from_console || event.read_only != Some(false) || event.source.raw() != KMS || event.who.is_root() {
+    if !event.who.from_console
+        || event.read_only != Some(false)
+        || event.source.raw() != KMS
+        || event.who.is_root()
+    {
         return None;
     }
     let severity = if event.who.mfa == Some(true) { Severity::Notice } else { CONSOLE.severity };
@@ -63,6 +83,8 @@ fn call(look: &Look<'_>) -> String {
     let event = &look.sight.event;
     match look.key() {
         Some(_) => format!("{} on {}", event.name, look.key_words()),
-        None => format!("{} of {}", event.name, visible(event.source.raw().trim_end_matches(".amazonaws.com"))),
+        None => {
+            format!("{} of {}", event.name, visible(event.source.raw().trim_end_matches(".amazonaws.com")))
+        }
     }
 }

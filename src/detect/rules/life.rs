@@ -13,7 +13,10 @@ pub(super) static DISABLED: Rule = Rule {
     title: "A key was disabled",
     severity: Severity::High,
     why: "Nothing that the key protects can be opened any more; RDS storage under it is lost after 7 days.",
-    next: Next::run("key-recovery", "Ask whoever did it. If nobody meant it, raise the gate: the runbook key-recovery."),
+    next: Next::run(
+        "key-recovery",
+        "Ask whoever did it. If nobody meant it, raise the gate: the runbook key-recovery.",
+    ),
     references: &[
         "CIS AWS Foundations 4.7 (5.7 in v6)",
         "Elastic impact_kms_cmk_disabled_or_scheduled_for_deletion",
@@ -72,7 +75,9 @@ pub(super) static DELETED: Rule = Rule {
     title: "A key is gone",
     severity: Severity::Critical,
     why: "KMS deleted the key when its waiting period was over: what it wrapped can be read by nobody again.",
-    next: Next::say("Find out what it wrapped (`portcullis keys`), and restore that from copies under other keys."),
+    next: Next::say(
+        "Find out what it wrapped (`portcullis keys`), and restore that from copies under other keys.",
+    ),
     references: &["AWS Security Hub KMS.3", "PCI DSS v4.0.1 3.7.5"],
     techniques: &[technique::DATA_DESTRUCTION],
     examples: EXAMPLES,
@@ -96,23 +101,36 @@ pub(super) static RAISED_WHILE_HELD: Rule = Rule {
     references: &["NIST SP 800-53r5 IR-4", "HIPAA 164.308(a)(6)(ii)"],
     techniques: &[technique::IMPAIR_DEFENSES],
     examples: EXAMPLES,
-    judge: Judge::Calls { service: KMS, names: &["EnableKey", "CancelKeyDeletion"], judge: raised_while_held },
+    judge: Judge::Calls {
+        service: KMS,
+        names: &["EnableKey", "CancelKeyDeletion"],
+        judge: raised_while_held,
+    },
 };
 
 fn raised_while_held(look: &Look<'_>) -> Option<Verdict> {
-    let (did, to_do) =
-        if look.sight.is("EnableKey") { ("enabled", "enable") } else { ("cancelled the deletion of", "cancel the deletion of") };
+    let (did, to_do) = if look.sight.is("EnableKey") {
+        ("enabled", "enable")
+    } else {
+        ("cancelled the deletion of", "cancel the deletion of")
+    };
     let key = look.key()?;
     if let Some(held) = look.house.context.hold(&key, look.sight.event.at) {
         let what = format!("{}, which incident {} holds down", look.key_words(), held.incident);
         return look.says(RAISED_WHILE_HELD.severity, did, to_do, what);
     }
     // Without its journal at hand, a drop through an emergency role is an incident's.
-    let before = look.done_before().find(|sight| ["DisableKey", "EnableKey"].iter().any(|name| sight.is(name)))?;
+    let before =
+        look.done_before().find(|sight| ["DisableKey", "EnableKey"].iter().any(|name| sight.is(name)))?;
     let role = before.event.who.role.as_ref().filter(|role| look.house.is_emergency_role(role.raw()))?;
     if !before.is("DisableKey") || look.through_emergency_role() {
         return None;
     }
-    let what = format!("{}, which {} had dropped through {role} at {}", look.key_words(), before.event.who.name, before.event.at);
+    let what = format!(
+        "{}, which {} had dropped through {role} at {}",
+        look.key_words(),
+        before.event.who.name,
+        before.event.at
+    );
     look.says(Severity::High, did, to_do, what)
 }

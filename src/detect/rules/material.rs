@@ -28,7 +28,9 @@ pub(super) static DELETED: Rule = Rule {
     title: "Imported key material was deleted",
     severity: Severity::Critical,
     why: "The key is of no use at once, without a waiting period; only the same material can bring it back.",
-    next: Next::say("Import the same material again from its escrow: nothing else opens what the key encrypted."),
+    next: Next::say(
+        "Import the same material again from its escrow: nothing else opens what the key encrypted.",
+    ),
     references: &["PCI DSS v4.0.1 3.7.5", "NIST SP 800-53r5 SC-12(1)"],
     techniques: &[technique::DATA_DESTRUCTION],
     examples: EXAMPLES,

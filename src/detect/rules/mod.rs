@@ -21,7 +21,8 @@ use crate::model::event::KeyEvent;
 
 pub(super) use rotation::OVERDUE as ROTATION_OVERDUE;
 pub(super) use usage::{
-    DENIED_BURST, DROPPED_KEY_TRIED, FOREIGN_KEY_ENCRYPTS, FOREIGN_USE, NEW_ADDRESS, NEW_NETWORK, NEW_PRINCIPAL,
+    DENIED_BURST, DROPPED_KEY_TRIED, FOREIGN_KEY_ENCRYPTS, FOREIGN_USE, NEW_ADDRESS, NEW_NETWORK,
+    NEW_PRINCIPAL,
 };
 
 const KMS: &str = "kms.amazonaws.com";
@@ -79,7 +80,9 @@ static BY_CALL: LazyLock<HashMap<&str, HashMap<&str, Vec<&'static Rule>>>> = Laz
     let mut by_call: HashMap<&str, HashMap<&str, Vec<&Rule>>> = HashMap::new();
     for rule in RULES {
         if let Judge::Calls { service, names, .. } = rule.judge {
-            names.iter().for_each(|name| by_call.entry(service).or_default().entry(*name).or_default().push(rule));
+            for name in names {
+                by_call.entry(service).or_default().entry(*name).or_default().push(rule);
+            }
         }
     }
     by_call

@@ -13,7 +13,9 @@ pub(super) static REPLICATED: Rule = Rule {
     title: "A key was copied into another Region",
     severity: Severity::High,
     why: "The replica opens all that the key opens, under a policy and a state of its own: dropping one does not drop the other.",
-    next: Next::say("If nobody meant it, drop the replica too, and look into that Region's trail; else add the Region to the settings."),
+    next: Next::say(
+        "If nobody meant it, drop the replica too, and look into that Region's trail; else add the Region to the settings.",
+    ),
     references: &["NIST SP 800-53r5 SC-12", "PCI DSS v4.0.1 3.6.1"],
     techniques: &[technique::CLOUD_STORAGE],
     examples: EXAMPLES,
@@ -52,6 +54,7 @@ fn primary_moved(look: &Look<'_>) -> Option<Verdict> {
 
 /// Within the Regions that are watched it can be seen what comes of it.
 fn severity(look: &Look<'_>, region: Option<&str>) -> Severity {
-    let is_watched = region.is_some_and(|region| look.house.context.regions.iter().any(|watched| watched == region));
+    let is_watched =
+        region.is_some_and(|region| look.house.context.regions.iter().any(|watched| watched == region));
     if is_watched { Severity::Notice } else { Severity::High }
 }

@@ -13,15 +13,27 @@ pub(super) static DISABLED: Rule = Rule {
     title: "Rotation was switched off",
     severity: Severity::High,
     why: "The key keeps its material from now on, however old it gets.",
-    next: Next::say("Ask why; switch rotation on again (kms:EnableKeyRotation) with the period that the house keeps."),
-    references: &["CIS AWS Foundations 3.6", "AWS Security Hub KMS.4", "PCI DSS v4.0.1 3.7.4", "NIST SP 800-53r5 SC-12"],
+    next: Next::say(
+        "Ask why; switch rotation on again (kms:EnableKeyRotation) with the period that the house keeps.",
+    ),
+    references: &[
+        "CIS AWS Foundations 3.6",
+        "AWS Security Hub KMS.4",
+        "PCI DSS v4.0.1 3.7.4",
+        "NIST SP 800-53r5 SC-12",
+    ],
     techniques: &[technique::IMPAIR_DEFENSES],
     examples: EXAMPLES,
     judge: Judge::Calls { service: KMS, names: &["DisableKeyRotation"], judge: disabled },
 };
 
 fn disabled(look: &Look<'_>) -> Option<Verdict> {
-    look.says(DISABLED.severity, "switched off the rotation of", "switch off the rotation of", look.key_words())
+    look.says(
+        DISABLED.severity,
+        "switched off the rotation of",
+        "switch off the rotation of",
+        look.key_words(),
+    )
 }
 
 pub(super) static LENGTHENED: Rule = Rule {
@@ -63,7 +75,9 @@ pub(in crate::detect) static OVERDUE: Rule = Rule {
     title: "A rotation is overdue",
     severity: Severity::Notice,
     why: "The key's material is older than the house allows, or KMS did not rotate it on its day.",
-    next: Next::say("Rotate it: on demand where KMS can (25 times a key, ever), else by a new key and new column keys."),
+    next: Next::say(
+        "Rotate it: on demand where KMS can (25 times a key, ever), else by a new key and new column keys.",
+    ),
     references: &["CIS AWS Foundations 3.6", "AWS Security Hub KMS.4", "PCI DSS v4.0.1 3.7.4"],
     techniques: &[],
     examples: EXAMPLES,

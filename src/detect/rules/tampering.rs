@@ -13,7 +13,9 @@ pub(super) static STOPPED: Rule = Rule {
     title: "A trail was stopped or deleted",
     severity: Severity::Critical,
     why: "What happens from now on is not recorded there: somebody may be about to do what should not be seen.",
-    next: Next::say("Start it again (cloudtrail:StartLogging), cut off whoever stopped it, and read the gap in event history (90 days)."),
+    next: Next::say(
+        "Start it again (cloudtrail:StartLogging), cut off whoever stopped it, and read the gap in event history (90 days).",
+    ),
     references: &[
         "CIS AWS Foundations 4.5",
         "AWS Security Hub CloudTrail.1",
@@ -33,8 +35,11 @@ pub(super) static STOPPED: Rule = Rule {
 };
 
 fn stopped(look: &Look<'_>) -> Option<Verdict> {
-    let (did, to_do) =
-        if look.sight.event.name.raw().starts_with("Stop") { ("stopped", "stop") } else { ("deleted", "delete") };
+    let (did, to_do) = if look.sight.event.name.raw().starts_with("Stop") {
+        ("stopped", "stop")
+    } else {
+        ("deleted", "delete")
+    };
     look.says(STOPPED.severity, did, to_do, trail(look))
 }
 
@@ -43,7 +48,9 @@ pub(super) static LEAVES_OUT_KMS: Rule = Rule {
     title: "A trail leaves the events of keys out",
     severity: Severity::Critical,
     why: "What is done to keys from now on is not recorded there.",
-    next: Next::say("Put the event selectors back (cloudtrail:PutEventSelectors), and read the gap in event history (90 days)."),
+    next: Next::say(
+        "Put the event selectors back (cloudtrail:PutEventSelectors), and read the gap in event history (90 days).",
+    ),
     references: &[
         "Elastic defense_evasion_cloudtrail_management_events_disabled_via_eventselectors",
         "Panther aws_cloudtrail_event_selectors_disabled",
@@ -56,10 +63,12 @@ pub(super) static LEAVES_OUT_KMS: Rule = Rule {
 };
 
 fn leaves_out_kms(look: &Look<'_>) -> Option<Verdict> {
-    let Some(Particulars::EventSelectors { leaves_out_kms, leaves_out_management, .. }) = look.particulars() else {
+    let Some(Particulars::EventSelectors { leaves_out_kms, leaves_out_management, .. }) = look.particulars()
+    else {
         return None;
     };
-    let what = if *leaves_out_kms { "the events of KMS" } else { "management events, those of KMS among them," };
+    let what =
+        if *leaves_out_kms { "the events of KMS" } else { "management events, those of KMS among them," };
     (*leaves_out_kms || *leaves_out_management)
         .then(|| look.says(LEAVES_OUT_KMS.severity, "took", "take", format!("{what} out of {}", trail(look))))
         .flatten()
@@ -70,7 +79,9 @@ pub(super) static ALTERED: Rule = Rule {
     title: "A trail was altered",
     severity: Severity::High,
     why: "It may go to another bucket, lose a Region, or lose the digests that prove that no file was changed.",
-    next: Next::say("Compare the trail with what it was (cloudtrail:GetTrail, GetEventSelectors); undo what nobody meant."),
+    next: Next::say(
+        "Compare the trail with what it was (cloudtrail:GetTrail, GetEventSelectors); undo what nobody meant.",
+    ),
     references: &[
         "CIS AWS Foundations 4.5",
         "Elastic defense_evasion_cloudtrail_logging_updated",
@@ -81,7 +92,13 @@ pub(super) static ALTERED: Rule = Rule {
     examples: EXAMPLES,
     judge: Judge::Calls {
         service: CLOUDTRAIL,
-        names: &["UpdateTrail", "PutEventSelectors", "PutInsightSelectors", "UpdateEventDataStore", "PutResourcePolicy"],
+        names: &[
+            "UpdateTrail",
+            "PutEventSelectors",
+            "PutInsightSelectors",
+            "UpdateEventDataStore",
+            "PutResourcePolicy",
+        ],
         judge: altered,
     },
 };
@@ -103,7 +120,9 @@ fn altered(look: &Look<'_>) -> Option<Verdict> {
 
 fn trail(look: &Look<'_>) -> String {
     let name = match look.particulars() {
-        Some(Particulars::Trail { name } | Particulars::EventSelectors { trail: name, .. }) => name.as_deref(),
+        Some(Particulars::Trail { name } | Particulars::EventSelectors { trail: name, .. }) => {
+            name.as_deref()
+        }
         _ => None,
     };
     // The last part of an ARN says which it is.

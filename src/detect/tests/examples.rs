@@ -33,7 +33,9 @@ pub fn all() -> Vec<Example> {
         let family: Map<String, Value> = serde_json::from_str(family).unwrap();
         for (rule, kinds) in family {
             for (kind, fires) in [("true", true), ("false", false)] {
-                all.extend(kinds[kind].as_array().unwrap().iter().map(|one| Example::read(&base, &rule, fires, one)));
+                all.extend(
+                    kinds[kind].as_array().unwrap().iter().map(|one| Example::read(&base, &rule, fires, one)),
+                );
             }
         }
     }
@@ -64,7 +66,8 @@ impl Example {
 
     /// The rules that have to speak.
     pub fn expected(&self) -> Vec<&str> {
-        let mut rules: Vec<&str> = self.wanted["also"].as_array().into_iter().flatten().map(|id| id.as_str().unwrap()).collect();
+        let mut rules: Vec<&str> =
+            self.wanted["also"].as_array().into_iter().flatten().map(|id| id.as_str().unwrap()).collect();
         rules.extend(self.fires.then_some(self.rule.as_str()));
         rules.sort_unstable();
         rules
@@ -113,12 +116,16 @@ fn record(base: &Value, sketch: &Value, later: i64, number: usize) -> Value {
             record[field] = value.clone();
         }
     }
-    if let (Value::String(name), Some(asked)) = (&sketch["$key"], record["requestParameters"].as_object_mut()) {
+    if let (Value::String(name), Some(asked)) = (&sketch["$key"], record["requestParameters"].as_object_mut())
+    {
         asked.entry("keyId").or_insert_with(|| base["keys"][name].clone());
     }
     if !keys.is_empty() {
         let owner = |arn: &Value| arn.as_str().unwrap().split(':').nth(4).unwrap().to_owned();
-        record["resources"] = keys.iter().map(|arn| json!({"ARN": arn, "accountId": owner(arn), "type": "AWS::KMS::Key"})).collect();
+        record["resources"] = keys
+            .iter()
+            .map(|arn| json!({"ARN": arn, "accountId": owner(arn), "type": "AWS::KMS::Key"}))
+            .collect();
     }
     let at = moment(&sketch["$at"]) + SignedDuration::from_secs(later);
     record["eventTime"] = at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
@@ -132,7 +139,9 @@ fn texts(value: &Value) -> Vec<String> {
 
 fn context(base: &Value, asked: &Value) -> Context {
     let each = |field: &str| asked[field].as_array().cloned().unwrap_or_default().into_iter();
-    let key = |one: &Value| -> KeyArn { base["keys"][one["key"].as_str().unwrap()].as_str().unwrap().parse().unwrap() };
+    let key = |one: &Value| -> KeyArn {
+        base["keys"][one["key"].as_str().unwrap()].as_str().unwrap().parse().unwrap()
+    };
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let until = |one: &Value| one.get("until").map(moment);
     Context {
@@ -143,7 +152,12 @@ fn context(base: &Value, asked: &Value) -> Context {
             .map(|one| Incident { id: text(&one["id"]), from: moment(&one["from"]), until: until(&one) })
             .collect(),
         held: each("held")
-            .map(|one| Held { key: key(&one), incident: text(&one["incident"]), from: moment(&one["from"]), until: until(&one) })
+            .map(|one| Held {
+                key: key(&one),
+                incident: text(&one["incident"]),
+                from: moment(&one["from"]),
+                until: until(&one),
+            })
             .collect(),
         overdue: each("overdue")
             .map(|one| Overdue { key: key(&one), since: moment(&one["since"]), why: text(&one["why"]) })

@@ -47,9 +47,12 @@ impl Denials {
 
     pub(in crate::detect) fn findings(&self, house: &House, findings: &mut Vec<Finding>) {
         for (whom, denials) in &self.0 {
-            let first_of = |run: &[(&(Timestamp, String), &Denial)]| any_fits(&house.tuning.principals, called(&run[0].1.who));
+            let first_of = |run: &[(&(Timestamp, String), &Denial)]| {
+                any_fits(&house.tuning.principals, called(&run[0].1.who))
+            };
             let runs = runs(denials, house);
-            findings.extend(runs.iter().filter(|run| !first_of(run)).filter_map(|run| burst(whom, run, house)));
+            findings
+                .extend(runs.iter().filter(|run| !first_of(run)).filter_map(|run| burst(whom, run, house)));
         }
     }
 }
@@ -62,7 +65,9 @@ fn runs<'a>(denials: &'a BTreeMap<(Timestamp, String), Denial>, house: &House) -
     for one in denials {
         match runs.last_mut() {
             Some(run)
-                if run.last().is_some_and(|last| one.0.0.duration_since(last.0.0) <= house.tuning.burst_window) =>
+                if run
+                    .last()
+                    .is_some_and(|last| one.0.0.duration_since(last.0.0) <= house.tuning.burst_window) =>
             {
                 run.push(one);
             }

@@ -12,7 +12,9 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::finding::Finding;
 use super::super::look::House;
 use super::super::rule::Rule;
-use super::super::rules::{DROPPED_KEY_TRIED, FOREIGN_KEY_ENCRYPTS, FOREIGN_USE, NEW_ADDRESS, NEW_NETWORK, NEW_PRINCIPAL};
+use super::super::rules::{
+    DROPPED_KEY_TRIED, FOREIGN_KEY_ENCRYPTS, FOREIGN_USE, NEW_ADDRESS, NEW_NETWORK, NEW_PRINCIPAL,
+};
 use super::super::sight::{called, identity, key, words};
 use super::super::tuning::any_fits;
 use crate::model::arn::KeyArn;
@@ -148,7 +150,9 @@ impl KeyUses {
             }
             (None, None) => {}
         }
-        let Some(caller) = event.who.account.as_deref().filter(|caller| *caller != key.account()) else { return };
+        let Some(caller) = event.who.account.as_deref().filter(|caller| *caller != key.account()) else {
+            return;
+        };
         // The record of the key's owner tells of use from outside, the caller's own of use of a foreign key.
         if event.recipient.as_deref() == Some(key.account()) {
             note_text(&mut self.accounts, caller, event);
@@ -160,10 +164,11 @@ impl KeyUses {
     fn findings(&self, about: &About<'_>, findings: &mut Vec<Finding>) {
         let tuning = &about.house.tuning;
         let known = |seen: &Seen| any_fits(&tuning.principals, called(&seen.who));
-        let placed = |seen: &Seen| seen.from.raw().parse().is_ok_and(|address| tuning.allows_address(address));
+        let placed =
+            |seen: &Seen| seen.from.raw().parse().is_ok_and(|address| tuning.allows_address(address));
         let is_new = |seen: &&Seen| self.is_new(seen, tuning.baseline);
         for seen in self.principals.values().filter(is_new).filter(|seen| !known(seen)) {
-            findings.push(about.new(&NEW_PRINCIPAL, &seen.who, seen, self.watched_until(seen)));
+            findings.push(about.new_principal(seen, self.watched_until(seen)));
         }
         for seen in self.networks.values().filter(is_new).filter(|seen| !placed(seen)) {
             findings.push(about.new_network(seen, self.watched_until(seen)));
@@ -175,14 +180,19 @@ impl KeyUses {
             }
         }
         let foreign = |(account, _): &(&String, &Seen)| !tuning.allows_account(account);
-        findings.extend(self.accounts.iter().filter(foreign).map(|(account, seen)| about.foreign_use(account, seen)));
+        findings.extend(
+            self.accounts.iter().filter(foreign).map(|(account, seen)| about.foreign_use(account, seen)),
+        );
         if !tuning.allows_account(about.key.account()) {
-            findings.extend(self.encrypting.values().filter(|seen| !known(seen)).map(|seen| about.encrypting(seen)));
+            findings.extend(
+                self.encrypting.values().filter(|seen| !known(seen)).map(|seen| about.encrypting(seen)),
+            );
         }
         for (whom, seen) in &self.tried {
             // Who used it before goes on as programs do; who never did is worth more than a look.
-            let is_stranger = self.since.is_some_and(|since| seen.at.duration_since(since) >= tuning.baseline)
-                && !self.principals.get(whom).is_some_and(|used| used.at <= seen.at);
+            let is_stranger =
+                self.since.is_some_and(|since| seen.at.duration_since(since) >= tuning.baseline)
+                    && self.principals.get(whom).is_none_or(|used| used.at > seen.at);
             findings.push(about.tried(seen, is_stranger));
         }
     }
@@ -208,7 +218,14 @@ impl About<'_> {
         visible(self.house.context.name(self.key)).into_owned()
     }
 
-    fn finding(&self, rule: &'static Rule, severity: Severity, seen: &Seen, of: &str, reason: String) -> Finding {
+    fn finding(
+        &self,
+        rule: &'static Rule,
+        severity: Severity,
+        seen: &Seen,
+        of: &str,
+        reason: String,
+    ) -> Finding {
         Finding {
             id: format!("{}/{}/{of}", rule.id, self.key.as_str()),
             rule,
@@ -225,7 +242,8 @@ impl About<'_> {
         }
     }
 
-    fn new(&self, rule: &'static Rule, who: &Who, seen: &Seen, watched: SignedDuration) -> Finding {
+    fn new_principal(&self, seen: &Seen, watched: SignedDuration) -> Finding {
+        let (rule, who) = (&NEW_PRINCIPAL, &seen.who);
         let reason = format!(
             "{} used {} ({}) for the first time in the {} that its use has been watched",
             words(who),
@@ -291,12 +309,10 @@ impl About<'_> {
 
     fn tried(&self, seen: &Seen, is_stranger: bool) -> Finding {
         let rule = &DROPPED_KEY_TRIED;
-        let (severity, ever) = if is_stranger {
-            (rule.severity, ", and never used it before")
-        } else {
-            (Severity::Notice, "")
-        };
-        let went_on = if seen.last > seen.at { format!(", until {} at least", seen.last) } else { String::new() };
+        let (severity, ever) =
+            if is_stranger { (rule.severity, ", and never used it before") } else { (Severity::Notice, "") };
+        let went_on =
+            if seen.last > seen.at { format!(", until {} at least", seen.last) } else { String::new() };
         let reason = format!(
             "{} tries to use {} ({}), which is disabled, pending deletion or gone{ever}{went_on}",
             words(&seen.who),

@@ -117,6 +117,12 @@ impl Filter {
         Self(Expr::All(vec![self.0, Expr::Not(Box::new(daily))]))
     }
 
+    /// What both let through.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(Expr::All(vec![self.0, other.0]))
+    }
+
     /// Whether every event matches.
     #[must_use]
     pub fn is_empty(&self) -> bool {
