@@ -11,6 +11,7 @@ pub mod particulars;
 pub mod plan;
 pub mod policy;
 pub mod seen;
+mod sentence;
 pub mod source;
 pub mod text;
 

@@ -1,15 +1,11 @@
 //! Events as text: a line of columns for tables and screens, a record for machines.
 
-mod sentence;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::names::KeyNames;
 use crate::model::event::{KeyEvent, Outcome, Severity};
 use crate::model::text::{Untrusted, visible};
-
-pub use sentence::sentence;
 
 /// The word for an outcome: `allowed`, `denied`, `failed` or `dry-run`.
 #[must_use]
@@ -69,6 +65,13 @@ impl EventLine {
             outcome,
         }
     }
+}
+
+/// An event in one sentence, fit for a screen.
+#[must_use]
+pub fn sentence(event: &KeyEvent, names: &KeyNames, now: Timestamp) -> String {
+    let has_key = !event.keys.is_empty() || event.key_as_typed.is_some();
+    event.told(has_key.then(|| key(event, names)).as_deref(), &time(event.at, now))
 }
 
 fn time(at: Timestamp, now: Timestamp) -> String {

@@ -78,9 +78,11 @@ async fn events() {
 #[tokio::test(start_paused = true)]
 async fn an_alarm_over_a_list_that_stands_still() {
     let mut options = fixture::options(Mode::Respond { incident: fixture::incident() });
-    for (name, size, theme) in
-        [("80x24", NARROW, ThemeName::Dark), ("160x45", WIDE, ThemeName::Dark), ("plain", NARROW, ThemeName::Monochrome)]
-    {
+    for (name, size, theme) in [
+        ("80x24", NARROW, ThemeName::Dark),
+        ("160x45", WIDE, ThemeName::Dark),
+        ("plain", NARROW, ThemeName::Monochrome),
+    ] {
         options.theme = theme;
         let bench = Bench::with(size, options.clone()).await;
         bench.keys("2<space>d").await;

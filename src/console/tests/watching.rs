@@ -98,7 +98,11 @@ async fn what_is_new_and_severe_is_called_out_once_on_every_screen() {
     bench.settle().await;
     for screen in ["1", "2", "3", "5"] {
         bench.keys(screen).await;
-        assert!(bench.screen().contains("▲ HIGH 14:02:31Z · somebody did it, event 12"), "{}", bench.screen());
+        assert!(
+            bench.screen().contains("▲ HIGH 14:02:31Z · somebody did it, event 12"),
+            "{}",
+            bench.screen()
+        );
     }
     bench.trail.send_replace(Arc::clone(&new));
     bench.settle().await;
@@ -114,7 +118,10 @@ async fn what_is_new_and_severe_is_called_out_once_on_every_screen() {
 async fn an_alarm_leads_to_its_event_whatever_the_list_left_out() {
     let bench = Bench::watch(SIZE).await;
     bench.keys("2/zebra<enter>f<space>1").await;
-    let late = trail_with(&[(12, 8, "PutKeyPolicy", Some("kms-key-policy-public")), (13, 60, "EnableKey", Some("kms-key-disabled"))]);
+    let late = trail_with(&[
+        (12, 8, "PutKeyPolicy", Some("kms-key-policy-public")),
+        (13, 60, "EnableKey", Some("kms-key-disabled")),
+    ]);
     bench.trail.send_replace(late);
     bench.settle().await;
     assert!(bench.screen().contains("event 12"), "an event of 8 minutes ago that came late is news");

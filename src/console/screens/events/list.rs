@@ -159,7 +159,9 @@ fn why_empty(state: &State) -> String {
     let sentence = match (trail.failing(), screen.picker.filtered()) {
         (_, true) => "no event has all these words · esc shows all",
         _ if screen.chosen.findings_only => "the rules have found nothing in these events · f shows all",
-        _ if screen.chosen.hides_use && !trail.events.is_empty() => "there is nothing but daily use · d shows it",
+        _ if screen.chosen.hides_use && !trail.events.is_empty() => {
+            "there is nothing but daily use · d shows it"
+        }
         (Some((_, why)), _) => {
             return format!("the trail is not visible: {} · 5 says more", why.cause.word());
         }

@@ -1,11 +1,7 @@
 //! An event in one sentence.
 
-use jiff::Timestamp;
-
-use super::{error_of, key, outcome_word, time};
-use crate::model::event::{KMS, KeyEvent, Outcome};
-use crate::model::text::visible;
-use crate::trail::names::KeyNames;
+use super::event::{KMS, KeyEvent, Outcome};
+use super::text::visible;
 
 /// KMS's calls about a key, as they are told once done, and where they were only tried.
 const DEEDS: &[(&str, &str, &str)] = &[
@@ -48,25 +44,28 @@ const DEEDS: &[(&str, &str, &str)] = &[
     ("VerifyMac", "verified a MAC with", "verify a MAC with"),
 ];
 
-/// An event in one sentence, fit for a screen: who, through what, did what to which key, from where, when (UTC), and
-/// how it ended.
-#[must_use]
-pub fn sentence(event: &KeyEvent, names: &KeyNames, now: Timestamp) -> String {
-    let outcome = match error_of(&event.outcome) {
-        Some((code, _)) => format!("{} ({})", outcome_word(&event.outcome), visible(code)),
-        None if event.outcome == Outcome::DryRun => {
-            "it would have been allowed, and nothing happened".to_owned()
-        }
-        None => outcome_word(&event.outcome).to_owned(),
-    };
-    let from = if event.from.is_empty() { String::new() } else { format!(" from {}", event.from) };
-    format!(
-        "{}{} {}{from} at {}; {outcome}",
-        event.who.name,
-        through(event),
-        deed(event, names),
-        time(event.at, now)
-    )
+impl KeyEvent {
+    /// The event in one sentence, made fit for a screen: who, through what, did what to which key, from where, when, and
+    /// how it ended. Keys by ARN, times in full: for machines and records.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let key = self.keys.first().map(ToString::to_string);
+        let key = key.or_else(|| self.key_as_typed.as_ref().map(ToString::to_string));
+        self.told(key.as_deref(), &self.at.to_string())
+    }
+
+    /// The same, with the words for its key and its time, both fit for a screen.
+    #[must_use]
+    pub fn told(&self, key: Option<&str>, when: &str) -> String {
+        let outcome = match &self.outcome {
+            Outcome::Allowed => "allowed".to_owned(),
+            Outcome::DryRun => "it would have been allowed, and nothing happened".to_owned(),
+            Outcome::Denied { code, .. } => format!("denied ({})", visible(code)),
+            Outcome::Failed { code, .. } => format!("failed ({})", visible(code)),
+        };
+        let from = if self.from.is_empty() { String::new() } else { format!(" from {}", self.from) };
+        format!("{}{} {}{from} at {when}; {outcome}", self.who.name, through(self), deed(self, key))
+    }
 }
 
 /// The role, and whether MFA was given.
@@ -82,24 +81,25 @@ fn through(event: &KeyEvent) -> String {
     if told.is_empty() { String::new() } else { format!(" ({})", told.join(", ")) }
 }
 
-fn deed(event: &KeyEvent, names: &KeyNames) -> String {
-    let has_key = !event.keys.is_empty() || event.key_as_typed.is_some();
+fn deed(event: &KeyEvent, key: Option<&str>) -> String {
+    let service = event.source.raw().trim_end_matches(".amazonaws.com");
+    let call = match service {
+        "kms" | "" => event.name.to_string(),
+        other => format!("{}:{}", visible(other), event.name),
+    };
+    let Some(key) = key else { return format!("called {call}") };
     let known = DEEDS.iter().find(|(name, ..)| event.source.raw() == KMS && event.name.raw() == *name);
-    let key = key(event, names);
     match (known, &event.outcome) {
-        (Some((_, done, _)), Outcome::Allowed) if has_key => format!("{done} {key}"),
-        (Some((_, _, tried)), Outcome::DryRun) if has_key => format!("tried in a dry run to {tried} {key}"),
-        (Some((_, _, tried)), _) if has_key => format!("tried to {tried} {key}"),
-        _ if has_key => format!("called {} on {key}", super::what(event)),
-        _ => format!("called {}", super::what(event)),
+        (Some((_, done, _)), Outcome::Allowed) => format!("{done} {key}"),
+        (Some((_, _, tried)), Outcome::DryRun) => format!("tried in a dry run to {tried} {key}"),
+        (Some((_, _, tried)), _) => format!("tried to {tried} {key}"),
+        (None, _) => format!("called {call} on {key}"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::sentence;
     use crate::model::event::{KeyEvent, Outcome, Who};
-    use crate::trail::KeyNames;
 
     const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -132,6 +132,11 @@ mod tests {
             told(&event("DisableKey")),
             "oncall-b (via emergency-key-admin, MFA) disabled buzz-tutor/user-data from 203.0.113.7 at 14:02:31Z; allowed"
         );
+    }
+
+    #[test]
+    fn machines_are_told_the_arn() {
+        assert!(event("DisableKey").sentence().contains(&format!("disabled {KEY} from")));
     }
 
     #[test]
