@@ -121,9 +121,7 @@ mod tests {
     }
 
     fn told(event: &KeyEvent) -> String {
-        let names: KeyNames =
-            [(KEY.parse().unwrap(), "buzz-tutor/user-data".to_owned())].into_iter().collect();
-        sentence(event, &names, "2026-11-23T15:00:00Z".parse().unwrap())
+        event.told(event.keys.first().map(|_| "buzz-tutor/user-data"), "14:02:31Z")
     }
 
     #[test]
