@@ -25,6 +25,7 @@ CORES = len(os.sched_getaffinity(0))
 DUCKDB = """
 import duckdb, sys
 duckdb.sql("set threads to {cores}")
+duckdb.sql("set enable_progress_bar = false")
 files = sys.argv[1] + '/**/*.json.gz'
 rows = duckdb.sql({query!r}.replace('FILES', files)).fetchall()
 print(sum(count for _, count in rows))
