@@ -102,6 +102,7 @@ def main():
                 print(f"{name}: failed: {out}")
                 continue
             times[name].append((took, busy))
+            print(f"  … {name}: {took:.2f} s, {busy:.2f} s of processor", file=sys.stderr, flush=True)
             if name == "portcullis":
                 total = sum(line["events"] for line in json.loads(out))
             elif name.startswith("DuckDB") and int(out) != total:
