@@ -120,7 +120,7 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
     let files = screen::trail_files(&words.trail)?;
     runtime()?.block_on(async {
         match files {
-            Some(files) if settings.default_environment.is_none() => {
+            Some(files) if global.environment.is_none() => {
                 let room = settings.console.events.unwrap_or(TrailSettings::EVENTS);
                 screen::watch_files(files, room, look).await
             }
