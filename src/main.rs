@@ -60,7 +60,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 quotas: !words.no_quotas,
                 trail_delay: words.trail_delay.map(|seconds| (seconds, seconds)),
             };
-            runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
+            // Signals are caught within a runtime only.
+            runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
         }
         Verb::Keys(words) => {
             let (settings, _log) = load(&global)?;

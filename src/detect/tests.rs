@@ -111,6 +111,7 @@ fn of_order(order: impl IntoIterator<Item = usize>) -> Vec<Finding> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn the_same_events_in_any_order_and_number_give_the_same_findings(
         order in Just((0..READ.len()).collect::<Vec<_>>()).prop_shuffle(),
