@@ -83,7 +83,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
                 let (wanted, told) = (words.wanted(1000, Some(settings.state_dir.clone())), |words: &str| {
-                    eprintln!("portcullis: {words}")
+                    eprintln!("portcullis: {words}");
                 });
                 if words.follow {
                     let stop = interrupted();
