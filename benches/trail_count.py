@@ -25,6 +25,7 @@ CORES = len(os.sched_getaffinity(0))
 DUCKDB = """
 import duckdb, sys
 duckdb.sql("set threads to {cores}")
+duckdb.sql("set enable_progress_bar = false")
 files = sys.argv[1] + '/**/*.json.gz'
 rows = duckdb.sql({query!r}.replace('FILES', files)).fetchall()
 print(sum(count for _, count in rows))
@@ -101,6 +102,7 @@ def main():
                 print(f"{name}: failed: {out}")
                 continue
             times[name].append((took, busy))
+            print(f"  … {name}: {took:.2f} s, {busy:.2f} s of processor", file=sys.stderr, flush=True)
             if name == "portcullis":
                 total = sum(line["events"] for line in json.loads(out))
             elif name.startswith("DuckDB") and int(out) != total:

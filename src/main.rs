@@ -60,7 +60,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 quotas: !words.no_quotas,
                 trail_delay: words.trail_delay.map(|seconds| (seconds, seconds)),
             };
-            runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
+            // Signals are caught within a runtime only.
+            runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
         }
         Verb::Keys(words) => {
             let (settings, _log) = load(&global)?;
@@ -82,7 +83,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
                 let (wanted, told) = (words.wanted(1000, Some(settings.state_dir.clone())), |words: &str| {
-                    eprintln!("portcullis: {words}")
+                    eprintln!("portcullis: {words}");
                 });
                 if words.follow {
                     let stop = interrupted();
@@ -120,7 +121,7 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
     let files = screen::trail_files(&words.trail)?;
     runtime()?.block_on(async {
         match files {
-            Some(files) if settings.default_environment.is_none() => {
+            Some(files) if global.environment.is_none() => {
                 let room = settings.console.events.unwrap_or(TrailSettings::EVENTS);
                 screen::watch_files(files, room, look).await
             }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::finding::{Finding, Muted};
 use super::look::{House, Look, Verdict, of_attempt};
 use super::rule::{Judge, Rule};
-use super::rules::{self, ROTATION_OVERDUE};
+use super::rules::{self, Bearing, ROTATION_OVERDUE};
 use super::sight::{Sight, Subject};
 use super::watches::{Denials, Uses};
 use super::{Context, Detections};
@@ -43,7 +43,11 @@ impl Engine {
     pub fn learn(&mut self, context: Context) {
         if context != self.house.context {
             self.house.context = context;
-            self.subjects.values_mut().for_each(|judged| judge_from(0, judged, &self.house));
+            for judged in self.subjects.values_mut() {
+                for at in 0..judged.len() {
+                    judge(at, judged, &self.house);
+                }
+            }
         }
     }
 
@@ -94,14 +98,25 @@ impl Engine {
     }
 }
 
-/// Judges what stands at `place` and what came after it.
+/// Judges what stands at `place`, and anew what came after it, as far as that looks back to it.
 fn judge_from(place: usize, judged: &mut [Judged], house: &House) {
-    for at in place..judged.len() {
-        let (earlier, rest) = judged.split_at_mut(at);
-        let one = &mut rest[0];
-        let look = Look { sight: &one.sight, earlier, house };
-        one.verdicts = rules::on(&look).collect();
+    judge(place, judged, house);
+    let sight = &judged[place].sight;
+    let Some(bearing) = rules::bearing(sight) else { return };
+    for at in place + 1..judged.len() {
+        judge(at, judged, house);
+        // What comes later looks back to this one first.
+        if bearing != Bearing::All && rules::bearing(&judged[at].sight) == Some(bearing) {
+            return;
+        }
     }
+}
+
+fn judge(at: usize, judged: &mut [Judged], house: &House) {
+    let (earlier, rest) = judged.split_at_mut(at);
+    let one = &mut rest[0];
+    let look = Look { sight: &one.sight, earlier, house };
+    one.verdicts = rules::on(&look).collect();
 }
 
 fn of_judged(judged: &Judged) -> impl Iterator<Item = Finding> {

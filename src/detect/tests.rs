@@ -111,13 +111,14 @@ fn of_order(order: impl IntoIterator<Item = usize>) -> Vec<Finding> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn the_same_events_in_any_order_and_number_give_the_same_findings(
         order in Just((0..READ.len()).collect::<Vec<_>>()).prop_shuffle(),
         again in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
     ) {
         let straight = of_order(0..READ.len());
-        prop_assert!(straight.len() > 100);
+        prop_assert!(straight.len() > 30);
         let again: Vec<usize> = again.iter().map(|index| index.index(READ.len())).collect();
         prop_assert_eq!(straight, of_order(order.into_iter().chain(again)));
     }

@@ -163,11 +163,14 @@ fn moment(datetime: &Datetime) -> Option<Timestamp> {
     text.parse().ok()
 }
 
-/// The rule whose id shares the most words with this one.
+/// The rule whose id begins most like this one.
 fn nearest(id: &str) -> Option<&'static str> {
-    let shared =
-        |rule: &str| rule.split('-').filter(|word| id.split('-').any(|other| other == *word)).count();
-    RULES.into_iter().map(|rule| rule.id).max_by_key(|rule| shared(rule)).filter(|rule| shared(rule) >= 2)
+    let alike = |rule: &str| rule.bytes().zip(id.bytes()).take_while(|(a, b)| a == b).count();
+    RULES
+        .into_iter()
+        .map(|rule| rule.id)
+        .max_by_key(|rule| alike(rule))
+        .filter(|rule| alike(rule) > "kms-".len())
 }
 
 #[cfg(test)]
@@ -226,6 +229,6 @@ expires = 10:00:00{ENVIRONMENT}"#
         for line in [2, 3, 4, 5, 6, 7, 9, 10, 11, 12] {
             assert!(told.iter().any(|m| m.starts_with(&format!("s.toml:{line}: "))), "{line}: {told:#?}");
         }
-        assert!(told.iter().any(|m| m.contains("did you mean `kms-key-d")), "{told:#?}");
+        assert!(told.iter().any(|m| m.contains("did you mean `kms-key-disabled`?")), "{told:#?}");
     }
 }

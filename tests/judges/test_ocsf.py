@@ -13,7 +13,6 @@ from pydantic import BaseModel, model_validator
 from conftest import BIN, run, stranger_env
 from py_ocsf_models.events.base_event import BaseEvent
 from py_ocsf_models.events.findings.detection_finding import DetectionFinding
-from py_ocsf_models.objects.api import API
 from py_ocsf_models.objects.cloud import Cloud
 from py_ocsf_models.objects.resource_details import ResourceDetails
 
@@ -43,13 +42,25 @@ class Endpoint(BaseModel):
         return self
 
 
+class Service(BaseModel):
+    """The models ask for `uid` and `version`; the published object asks for `name` or `uid`."""
+
+    name: str
+
+
+class Api(BaseModel):
+    operation: str
+    service: Service
+    response: Optional[dict] = None
+
+
 class ApiActivity(BaseEvent):
     activity_id: Literal[0, 1, 2, 3, 4, 99]
     category_uid: Literal[6]
     class_uid: Literal[6003]
     type_uid: int
     time: int
-    api: API
+    api: Api
     actor: Actor
     src_endpoint: Endpoint
     cloud: Cloud

@@ -89,7 +89,7 @@ fn a_check_fails_by_findings_that_nobody_muted() {
     assert_eq!(failed.code, Some(5), "{failed:?}");
     assert!(failed.err.contains("3 finding(s) of severity high or above"), "{failed:?}");
     home.events(&["--findings", "--fail-on", "critical"]).done();
-    let mutes: String = ["kms-denied-burst", "kms-key-deletion-scheduled", "kms-key-disabled"]
+    let sections: String = ["kms-denied-burst", "kms-key-deletion-scheduled", "kms-key-disabled"]
         .map(|rule| {
             format!(
                 "[[detections.mutes]]\nrule = \"{rule}\"\nreason = \"a rehearsal\"\nexpires = 2999-01-01\n"
@@ -97,7 +97,7 @@ fn a_check_fails_by_findings_that_nobody_muted() {
         })
         .concat();
     let settings = home.dir.path().join("settings.toml");
-    std::fs::write(&settings, mutes).unwrap();
+    std::fs::write(&settings, sections).unwrap();
     let config = ["--config", settings.to_str().unwrap()];
     let muted = home.events(&[&["--findings", "--fail-on", "high"][..], &config].concat());
     assert!(muted.err.contains("3 more are muted"), "{muted:?}");

@@ -95,7 +95,6 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
         )
     };
     sheet.fact("events kept", trail.events.len().to_string(), Tone::Text);
-    sheet.fact("room for", trail.events.capacity().to_string(), Tone::Text);
     if !trail.is_of_files() {
         sheet.fact("changes", since(trail.changes_since()), Tone::Text);
         sheet.fact("reads and use of keys", since(trail.uses_since()), Tone::Text);
@@ -125,7 +124,9 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
         sheet.fact("records not understood", text, Tone::Notice);
     }
     if trail.events.dropped() > 0 {
-        sheet.fact("let go for want of room", trail.events.dropped().to_string(), Tone::Notice);
+        let told =
+            format!("{}, the oldest; there is room for {}", trail.events.dropped(), trail.events.capacity());
+        sheet.fact("let go for want of room", told, Tone::Notice);
     }
     sheet.text(
         "A denied call from another account is logged there, not here: its absence proves nothing.",

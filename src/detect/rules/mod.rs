@@ -17,6 +17,7 @@ use std::sync::LazyLock;
 
 use super::look::{Look, Verdict};
 use super::rule::{Judge, Rule};
+use super::sight::Sight;
 use crate::model::event::KeyEvent;
 
 pub(super) use rotation::OVERDUE as ROTATION_OVERDUE;
@@ -92,9 +93,37 @@ fn on_call(event: &KeyEvent) -> &'static [&'static Rule] {
     BY_CALL.get(event.source.raw()).and_then(|of| of.get(event.name.raw())).map_or(&[], Vec::as_slice)
 }
 
+/// What services do for themselves all day long, and no rule minds.
+const ROUTINE: [&str; 5] =
+    ["CreateGrant", "AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "GetSecretValue"];
+
 /// Whether any rule looks into the event by itself.
 pub(super) fn look_into(event: &KeyEvent) -> bool {
-    hands::look_into(event) || !on_call(event).is_empty()
+    let is_routine = || event.who.is_service() && ROUTINE.contains(&event.name.raw());
+    hands::look_into(event) || (!on_call(event).is_empty() && !is_routine())
+}
+
+/// On which later events of the same subject an event that was done bears. Rules look back to the latest of a kind; of
+/// grants alone to all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Bearing {
+    Gate,
+    Deletion,
+    Rotation,
+    Alias,
+    All,
+}
+
+pub(super) fn bearing(sight: &Sight) -> Option<Bearing> {
+    let bearing = match sight.event.name.raw() {
+        "DisableKey" | "EnableKey" => Bearing::Gate,
+        "ScheduleKeyDeletion" | "CancelKeyDeletion" => Bearing::Deletion,
+        "EnableKeyRotation" => Bearing::Rotation,
+        "CreateAlias" | "UpdateAlias" | "DeleteAlias" => Bearing::Alias,
+        "CreateGrant" => Bearing::All,
+        _ => return None,
+    };
+    sight.is_done().then_some(bearing)
 }
 
 /// What the rules say of an event.

@@ -162,6 +162,7 @@ fn a_million_events_take_seconds() {
         }
     }
     let seen = started.elapsed();
+    let started = std::time::Instant::now();
     let findings = engine.findings(START.parse().unwrap()).len();
-    println!("a million events seen in {seen:?}; {findings} findings told in {:?}", started.elapsed() - seen);
+    println!("a million events seen in {seen:?}; {findings} findings told in {:?}", started.elapsed());
 }
