@@ -77,13 +77,7 @@ fn arrived(trail: &TrailView) -> u64 {
 fn standing(state: &State) -> Vec<String> {
     let trail = &state.trail;
     let mut words = vec![format!("{} events", trail.events.len())];
-    let (open, muted) = tally(&trail.findings);
-    let severities = [Severity::Critical, Severity::High, Severity::Notice];
-    let found = severities.iter().filter(|severity| open[**severity as usize] > 0);
-    words.extend(found.map(|severity| format!("{} {}", open[*severity as usize], severity.word())));
-    if muted > 0 {
-        words.push(format!("{muted} muted"));
-    }
+    words.extend(found(trail));
     if trail.events.dropped() > 0 {
         words.push(format!("full: the oldest leave, {} so far", trail.events.dropped()));
     }
@@ -103,6 +97,22 @@ fn standing(state: &State) -> Vec<String> {
         words.extend(followed(state, trail));
     }
     words
+}
+
+/// `found 1 critical, 2 high (1 muted)`.
+fn found(trail: &TrailView) -> Option<String> {
+    let (open, muted) = tally(&trail.findings);
+    let severities = [Severity::Critical, Severity::High, Severity::Notice].into_iter();
+    let counts: Vec<String> = severities
+        .filter(|severity| open[*severity as usize] > 0)
+        .map(|severity| format!("{} {}", open[severity as usize], severity.word()))
+        .collect();
+    let muted = if muted > 0 { format!(" ({muted} muted)") } else { String::new() };
+    match (counts.is_empty(), muted.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(format!("nothing found{muted}")),
+        (false, _) => Some(format!("found {}{muted}", counts.join(", "))),
+    }
 }
 
 /// How far a followed trail is seen.
