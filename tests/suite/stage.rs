@@ -72,6 +72,7 @@ impl House {
             runbooks: runbooks.iter().map(card).collect(),
             age: environment.age,
             column_key_cache: environment.column_key_cache,
+            bell: true,
             save_dir: save_dir.to_owned(),
         }
     }
