@@ -3,6 +3,7 @@
 //! [`join`](join::join) is pure: what the sources said goes in, an [`Inventory`](crate::model::pair::Inventory)
 //! comes out. [`refresh`] asks the sources; [`filter`], [`index`] and [`present`] show the rows.
 
+pub mod anomaly;
 pub mod filter;
 pub mod index;
 pub mod join;
@@ -10,6 +11,7 @@ mod link;
 pub mod present;
 pub mod refresh;
 
+pub use anomaly::{Anomaly, anomalies};
 pub use filter::Filter;
 pub use index::{Column, Index, Sort};
 pub use join::{Gathered, join};

@@ -1,6 +1,7 @@
 //! The Keys screen: the pairs, and what is behind the one that is selected.
 
 mod detail;
+mod facts;
 mod reach;
 
 use ratatui::buffer::Buffer;
@@ -220,29 +221,30 @@ fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
         return;
     }
     let counts = &state.snapshot.counts;
-    let troubles = [
-        (counts.pending_deletion, "pending deletion", Tone::Bad),
-        (counts.overdue, "overdue", Tone::Warn),
-        (counts.disabled, "disabled", Tone::Notice),
-        (counts.not_visible, "not visible", Tone::Notice),
-        (counts.other, "other", Tone::Notice),
-        (counts.unreadable, "unreadable", Tone::Notice),
-    ];
-    let total = format!("{} pairs · {} master keys", counts.pairs, counts.master_keys);
-    let pieces = std::iter::once((total, Tone::Strong)).chain(
-        troubles
-            .into_iter()
-            .filter(|(count, ..)| *count > 0)
-            .map(|(count, word, tone)| (format!("{count} {word}"), tone)),
-    );
+    let states = counts.states().map(|(count, word, kind)| (count, word, tone_of(kind)));
+    let besides = counts.besides().map(|(count, word)| (count, word, Tone::Notice));
+    let told = |pieces: &[(usize, &str, Tone)]| -> Vec<(String, Tone)> {
+        let some = pieces.iter().filter(|(count, ..)| *count > 0);
+        some.map(|(count, word, tone)| (format!("{count} {word}"), *tone)).collect()
+    };
+    let mut pieces = vec![(format!("{} pairs · {} master keys:", counts.pairs, counts.master_keys), Tone::Strong)];
+    pieces.extend(told(&states));
+    if counts.rows > counts.pairs {
+        pieces.push((format!("+ {} rows:", counts.rows - counts.pairs), Tone::Strong));
+        pieces.extend(told(&besides));
+    }
     let mut x = line.x + 1;
-    for (text, tone) in pieces {
+    let last = pieces.len() - 1;
+    for (at, (text, tone)) in pieces.into_iter().enumerate() {
         let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX);
-        if x.saturating_add(wide) >= line.right() {
+        let more = if at == last { 0 } else { 2 };
+        if x.saturating_add(wide).saturating_add(more) >= line.right() {
+            // Never as if there were no more.
+            buf.set_stringn(x, line.y, "…", 1, theme.tone(Tone::Strong));
             break;
         }
         (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.width), theme.tone(tone));
-        x += 3;
+        x += 2;
     }
 }
 
@@ -305,7 +307,8 @@ fn cells(state: &State, row: &Row) -> Vec<Cell> {
 fn age_tone(told: &PairLine) -> Tone {
     match (told.kind, told.verdict) {
         (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Within)) => Tone::Good,
-        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Due)) => Tone::Notice,
+        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Due))
+        | (StateKind::Excepted | StateKind::Unjudged, _) => Tone::Notice,
         (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Overdue)) => Tone::Warn,
         _ => Tone::Dim,
     }
@@ -324,6 +327,8 @@ pub fn tone_of(kind: StateKind) -> Tone {
         | StateKind::PendingImport
         | StateKind::NotVisible
         | StateKind::NoValue
+        | StateKind::Unjudged
+        | StateKind::Excepted
         | StateKind::Other => Tone::Notice,
         StateKind::Creating | StateKind::Updating => Tone::Accent,
         StateKind::NotKms | StateKind::Loading => Tone::Dim,
