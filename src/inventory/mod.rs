@@ -18,4 +18,6 @@ pub use join::{Gathered, join};
 pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
 
 #[cfg(test)]
-mod testing;
+mod laws_tests;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -227,7 +227,8 @@ fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
         let some = pieces.iter().filter(|(count, ..)| *count > 0);
         some.map(|(count, word, tone)| (format!("{count} {word}"), *tone)).collect()
     };
-    let mut pieces = vec![(format!("{} pairs · {} master keys:", counts.pairs, counts.master_keys), Tone::Strong)];
+    let mut pieces =
+        vec![(format!("{} pairs · {} master keys:", counts.pairs, counts.master_keys), Tone::Strong)];
     pieces.extend(told(&states));
     if counts.rows > counts.pairs {
         pieces.push((format!("+ {} rows:", counts.rows - counts.pairs), Tone::Strong));
