@@ -33,6 +33,8 @@ pub enum Anomaly {
     NoValue,
     /// A KMS key marked as one of the estate, which no CMK names.
     UnusedEstateKey,
+    /// A multi-Region key that no CMK names, while one names its relative.
+    StandsBy,
     /// A KMS key that no CMK names, and that nothing marks as one of the estate.
     UnnamedKey,
     /// A database whose pairs are missing from the list.
@@ -60,6 +62,7 @@ impl Anomaly {
             Self::UnusedMasterKey => "wraps no column key",
             Self::NoValue => "no value",
             Self::UnusedEstateKey => "estate key, unused",
+            Self::StandsBy => "stands by for its relative",
             Self::UnnamedKey => "no master key names it",
             Self::UnreadableDatabase => "database not readable",
             Self::UnreadableServer => "server not readable",
@@ -79,6 +82,7 @@ pub fn anomalies(row: &Row) -> Vec<Anomaly> {
         Row::UnreferencedKey { estate: EstateMark::Marked { .. }, .. } => {
             found.push(Anomaly::UnusedEstateKey);
         }
+        Row::UnreferencedKey { estate: EstateMark::StandsBy { .. }, .. } => found.push(Anomaly::StandsBy),
         Row::UnreferencedKey { .. } => found.push(Anomaly::UnnamedKey),
         Row::UnreadableDatabase { .. } => found.push(Anomaly::UnreadableDatabase),
         Row::UnreadableServer { .. } => found.push(Anomaly::UnreadableServer),

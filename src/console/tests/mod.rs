@@ -3,6 +3,7 @@
 mod fixture;
 mod flows;
 mod pictures;
+mod simulated;
 mod sizes;
 mod terminal;
 

@@ -121,12 +121,13 @@ impl Counts {
     /// The rows that are no pairs: how many, and what they are. With `pairs` they add up to `rows`.
     #[must_use]
     pub fn besides(&self) -> [(usize, &'static str); 5] {
+        let counted = |count, one, many| (count, if count == 1 { one } else { many });
         [
             (self.unreadable, "unreadable"),
-            (self.no_value, "without a value"),
-            (self.unused_estate, "estate keys unused"),
-            (self.unused_master_keys, "master keys unused"),
-            (self.unreferenced - self.unused_estate, "keys unnamed"),
+            counted(self.no_value, "column key without value", "column keys without value"),
+            counted(self.unused_estate, "estate key unused", "estate keys unused"),
+            counted(self.unused_master_keys, "master key unused", "master keys unused"),
+            counted(self.unreferenced - self.unused_estate, "key unnamed", "keys unnamed"),
         ]
     }
 }

@@ -93,6 +93,9 @@ fn column_key(row: &Row) -> String {
         Row::OrphanColumnKey { cek, .. } => cek.to_string(),
         Row::UnusedMasterKey { .. } => "(unused master key)".to_owned(),
         Row::UnreferencedKey { estate: EstateMark::Marked { .. }, .. } => "(estate key, unused)".to_owned(),
+        Row::UnreferencedKey { estate: EstateMark::StandsBy { named }, .. } => {
+            format!("(stands by for {})", visible(named.region()))
+        }
         Row::UnreferencedKey { .. } => "(no master key names it)".to_owned(),
         Row::UnreadableRegion { .. } => "(Region not readable)".to_owned(),
         Row::UnreadableDatabase { .. } => "(database not readable)".to_owned(),

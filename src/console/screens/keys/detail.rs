@@ -137,6 +137,10 @@ fn unnamed(sheet: &mut Sheet<'_>, estate: &EstateMark) {
         EstateMark::Marked { by } => {
             sheet.text(format!("{nobody}, though it is marked as of this estate by {by}."), Tone::Notice);
         }
+        EstateMark::StandsBy { named } => {
+            let told = format!("{nobody}; one names its relative in {}: it stands by.", told(named.region()));
+            sheet.text(told, Tone::Dim);
+        }
         EstateMark::Unmarked => sheet.text(format!("{nobody}."), Tone::Dim),
         EstateMark::CannotTell { why } => {
             sheet.text(

@@ -46,7 +46,7 @@ record! {
         pub kind: &'static str,
         /// What is out of the ordinary about the row: `key_gone`, `key_not_visible`, `foreign_key`,
         /// `unwatched_region`, `not_kms`, `unlisted_master_key`, `two_values`, `shared_key`,
-        /// `envelope_mismatch`, `unused_master_key`, `no_value`, `unused_estate_key`, `unnamed_key`,
+        /// `envelope_mismatch`, `unused_master_key`, `no_value`, `unused_estate_key`, `stands_by`, `unnamed_key`,
         /// `unreadable_database`, `unreadable_server`, `unreadable_region`.
         pub anomalies: Vec<Anomaly>,
         /// The SQL server, as settings name it.
