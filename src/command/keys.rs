@@ -62,11 +62,16 @@ fn complete(inventory: &Inventory) -> Result<(), CommandError> {
 }
 
 fn cells(line: PairLine) -> [String; 9] {
+    // Nothing is cut here, so that there is room to say how many master keys share it.
+    let shared = match line.master_keys_of_key {
+        0 | 1 => String::new(),
+        many => format!(" ×{many}"),
+    };
     let age = line.age_percent.map_or(String::new(), |percent| format!("{percent} %"));
     [
         format!("{} {}", line.kind.glyph(), line.state),
         line.column_key,
-        line.master_key,
+        format!("{}{shared}", line.master_key),
         line.cmk,
         line.database,
         line.rotated,
