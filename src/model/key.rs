@@ -218,6 +218,9 @@ pub struct Grant {
     pub operations: Vec<String>,
     /// The encryption context it is bound to, as JSON text.
     pub constraints: Option<Untrusted>,
+    /// Who may retire it beside the grantee, where the grant names somebody.
+    #[serde(default)]
+    pub retiring: Option<Untrusted>,
     pub created: Option<Timestamp>,
 }
 

@@ -91,6 +91,7 @@ fn grant(to: &str) -> Grant {
         grantee: to.into(),
         operations: vec!["Decrypt".into()],
         constraints: None,
+        retiring: None,
         created: None,
     }
 }

@@ -8,7 +8,7 @@ use crate::model::age::{AgePolicy, RotationAge, Verdict};
 use crate::model::arn::{KeyArn, KeyPath};
 use crate::model::catalog::{EncryptedColumn, Envelope};
 use crate::model::key::{AutomaticRotation, KmsKey};
-use crate::model::pair::{Inventory, KeyLink, Row};
+use crate::model::pair::{DatabaseRef, Inventory, KeyLink, Row};
 use crate::model::seen::Seen;
 use crate::model::text::visible;
 
@@ -93,11 +93,18 @@ pub struct PairRecord {
     pub algorithm: Option<String>,
     /// `schema.table.column` of each column that the CEK protects.
     pub columns: Option<Vec<String>>,
+    /// `deterministic` or `randomized`, for each of `columns` in the same order.
+    pub column_encryption: Option<Vec<&'static str>>,
+    /// The database's transparent data encryption: `none` where it has no encryption key, else SQL Server's
+    /// state in words, e.g. `encrypted`; `null` where it is not visible.
+    pub tde_state: Option<&'static str>,
+    /// Algorithm and length of TDE's key, e.g. `AES 256`.
+    pub tde_algorithm: Option<String>,
 }
 
 impl PairRecord {
     /// The fields in the order of CSV columns.
-    pub const FIELDS: [&str; 37] = [
+    pub const FIELDS: [&str; 40] = [
         "kind",
         "server",
         "database",
@@ -135,6 +142,9 @@ impl PairRecord {
         "envelope_mismatch",
         "algorithm",
         "columns",
+        "column_encryption",
+        "tde_state",
+        "tde_algorithm",
     ];
 
     /// The record's values in the order of [`Self::FIELDS`], for CSV: lists are joined by `; `, what is not
@@ -167,7 +177,7 @@ pub fn record(inventory: &Inventory, row: &Row, policy: AgePolicy, now: Timestam
         not_visible: why_not_visible(inventory, row),
         ..PairRecord::blank(row, policy)
     };
-    let record = record.with_catalog(row);
+    let record = record.with_catalog(row).with_tde(inventory, row);
     match inventory.key_of(row) {
         Some(key) => record.with_key(key, policy, now),
         None => record,
@@ -196,6 +206,18 @@ fn why_not_visible(inventory: &Inventory, row: &Row) -> Option<String> {
 
 fn column_names(columns: &[EncryptedColumn]) -> Vec<String> {
     columns.iter().map(|c| format!("{}.{}.{}", c.schema.raw(), c.table.raw(), c.name.raw())).collect()
+}
+
+fn column_encryption(columns: &[EncryptedColumn]) -> Vec<&'static str> {
+    columns.iter().map(|column| column.encryption.word()).collect()
+}
+
+/// The database that a row is about.
+fn database_of(row: &Row) -> Option<&DatabaseRef> {
+    match row {
+        Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => Some(database),
+        _ => row.cmk().map(|cmk| &cmk.database),
+    }
 }
 
 impl PairRecord {
@@ -246,6 +268,9 @@ impl PairRecord {
             envelope_mismatch: None,
             algorithm: None,
             columns: None,
+            column_encryption: None,
+            tde_state: None,
+            tde_algorithm: None,
         }
     }
 
@@ -256,12 +281,7 @@ impl PairRecord {
             self.provider = Some(cmk.provider.raw().to_owned());
             self.key_path = Some(cmk.key_path.raw().to_owned());
         }
-        let database = match row {
-            Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => {
-                Some(database)
-            }
-            _ => row.cmk().map(|cmk| &cmk.database),
-        };
+        let database = database_of(row);
         self.database = database.map(|database| database.database.raw().to_owned());
         self.server = database.map(|database| database.server.0.clone());
         match row {
@@ -269,6 +289,7 @@ impl PairRecord {
             Row::OrphanColumnKey { cek, columns, .. } => {
                 self.cek = Some(cek.raw().to_owned());
                 self.columns = Some(column_names(columns));
+                self.column_encryption = Some(column_encryption(columns));
             }
             Row::Pair(pair) => {
                 self.cek = Some(pair.cek.raw().to_owned());
@@ -281,8 +302,19 @@ impl PairRecord {
                 self.envelope_mismatch = Some(pair.envelope_mismatch);
                 self.algorithm = Some(pair.algorithm.raw().to_owned());
                 self.columns = Some(column_names(&pair.columns));
+                self.column_encryption = Some(column_encryption(&pair.columns));
             }
             _ => {}
+        }
+        self
+    }
+
+    /// How SQL Server encrypts the database's files.
+    fn with_tde(mut self, inventory: &Inventory, row: &Row) -> Self {
+        let catalog = database_of(row).and_then(|place| inventory.database(place));
+        if let Some(tde) = catalog.and_then(|database| database.tde.known()) {
+            self.tde_state = Some(tde.as_ref().map_or("none", |tde| tde.state.words()));
+            self.tde_algorithm = tde.as_ref().map(|tde| format!("{} {}", tde.algorithm.raw(), tde.key_bits));
         }
         self
     }

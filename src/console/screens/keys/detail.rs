@@ -12,7 +12,7 @@ use crate::model::age::{RotationAge, ago, short};
 use crate::model::arn::KeyArn;
 use crate::model::catalog::Envelope;
 use crate::model::key::{AutomaticRotation, Grant, KmsKey};
-use crate::model::pair::{CmkRef, KeyLink, Pair, Row};
+use crate::model::pair::{CmkRef, Inventory, KeyLink, Pair, Row};
 
 /// The page about a row.
 pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
@@ -37,10 +37,10 @@ pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
         depends(&mut sheet, state, key);
     }
     match row {
-        Row::Pair(pair) => sql_pair(&mut sheet, pair),
+        Row::Pair(pair) => sql_pair(&mut sheet, &state.snapshot.inventory, pair),
         Row::UnusedMasterKey { cmk } => {
             sheet.heading("SQL SERVER");
-            sql_cmk(&mut sheet, cmk);
+            sql_cmk(&mut sheet, &state.snapshot.inventory, cmk);
         }
         _ => {}
     }
@@ -207,10 +207,10 @@ pub fn grants_told(grants: &[Grant]) -> String {
     format!("{} ({})", grants.len(), listed(&told))
 }
 
-fn sql_pair(sheet: &mut Sheet<'_>, pair: &Pair) {
+fn sql_pair(sheet: &mut Sheet<'_>, inventory: &Inventory, pair: &Pair) {
     sheet.heading("SQL SERVER");
     sheet.fact("column key", format!("{} (id {})", pair.cek, pair.cek_id), Tone::Strong);
-    sql_cmk(sheet, &pair.cmk);
+    sql_cmk(sheet, inventory, &pair.cmk);
     sheet.fact("algorithm", pair.algorithm.to_string(), Tone::Text);
     match &pair.envelope {
         Envelope::Common { ciphertext_bytes, signature_bytes, key_path } => {
@@ -229,13 +229,26 @@ fn sql_pair(sheet: &mut Sheet<'_>, pair: &Pair) {
     }
     sheet.fact("columns", pair.columns.len().to_string(), Tone::Text);
     for column in pair.columns.iter().take(40) {
-        sheet.fact("", format!("{}.{}.{}", column.schema, column.table, column.name), Tone::Dim);
+        let encryption = column.encryption.word();
+        sheet.fact(
+            "",
+            format!("{}.{}.{} · {encryption}", column.schema, column.table, column.name),
+            Tone::Dim,
+        );
+    }
+    if pair.columns.len() > 40 {
+        sheet.fact("", format!("… and {} more", pair.columns.len() - 40), Tone::Dim);
     }
 }
 
-fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
+fn sql_cmk(sheet: &mut Sheet<'_>, inventory: &Inventory, cmk: &CmkRef) {
     sheet.fact("master key", cmk.name.to_string(), Tone::Text);
     sheet.fact("database", format!("{} on {}", cmk.database.database, cmk.database.server), Tone::Text);
+    if let Some(database) = inventory.database(&cmk.database) {
+        sheet.seen("TDE", &database.tde, |tde| {
+            tde.as_ref().map_or_else(|| "none: no database encryption key".to_owned(), ToString::to_string)
+        });
+    }
     sheet.fact("provider", cmk.provider.to_string(), Tone::Text);
     sheet.fact("key path", cmk.key_path.to_string(), Tone::Text);
     if let KeyLink::ThroughAlias { alias, .. } = &cmk.link {
