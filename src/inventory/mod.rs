@@ -3,6 +3,7 @@
 //! [`join`](join::join) is pure: what the sources said goes in, an [`Inventory`](crate::model::pair::Inventory)
 //! comes out. [`refresh`] asks the sources; [`filter`], [`index`] and [`present`] show the rows.
 
+pub mod dependents;
 pub mod filter;
 pub mod index;
 pub mod join;

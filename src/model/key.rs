@@ -263,11 +263,9 @@ pub struct Grant {
     pub operations: Vec<String>,
     /// The encryption context it is bound to, as JSON text.
     pub constraints: Option<Untrusted>,
-    /// Who may retire it beside the grantee, where the grant names somebody.
-    #[serde(default)]
-    pub retiring: Option<Untrusted>,
     pub created: Option<Timestamp>,
     /// Who may retire it besides the grantee (where its operations say so) and the account.
+    #[serde(default)]
     pub retiring: Option<Untrusted>,
     /// The account that it was issued under, as KMS writes it.
     pub issuing_account: Option<Untrusted>,

@@ -132,14 +132,12 @@ pub(super) fn rotation(operation: Operation, entry: RotationsListEntry) -> Resul
 pub(super) fn grant(operation: Operation, entry: GrantListEntry) -> Result<Grant, Failure> {
     let operations = entry.operations.unwrap_or_default();
     let grantee = entry.grantee_principal.or(entry.grantee_service_principal);
-    let retiring = entry.retiring_principal.or(entry.retiring_service_principal);
     Ok(Grant {
         id: required(operation, "a grant's id", entry.grant_id)?,
         name: entry.name.filter(|name| !name.is_empty()).map(Untrusted::from),
         grantee: required(operation, "a grant's grantee", grantee)?.into(),
         operations: operations.iter().map(|operation| operation.as_str().to_owned()).collect(),
         constraints: entry.constraints.and_then(|bound| constraints(&bound)),
-        retiring: retiring.filter(|who| !who.is_empty()).map(Untrusted::from),
         created: instant(operation, entry.creation_date)?,
         retiring: entry.retiring_principal.or(entry.retiring_service_principal).map(Untrusted::from),
         issuing_account: entry.issuing_account.map(Untrusted::from),

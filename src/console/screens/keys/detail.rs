@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::tone_of;
+use crate::console::commands::Command;
 use crate::console::state::State;
 use crate::console::theme::Tone;
 use crate::console::widgets::sheet::Sheet;
@@ -11,7 +12,7 @@ use crate::inventory::present::{key_state, row_state};
 use crate::model::age::{RotationAge, ago, short};
 use crate::model::arn::KeyArn;
 use crate::model::catalog::Envelope;
-use crate::model::key::{AutomaticRotation, Grant, KmsKey};
+use crate::model::key::{AutomaticRotation, KmsKey};
 use crate::model::pair::{CmkRef, Inventory, KeyLink, Pair, Row};
 
 /// The page about a row.
@@ -192,29 +193,19 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
         }),
         None => sheet.fact("RDS storage", "? this Region's instances are not read", Tone::Notice),
     }
-    sheet.seen("grants", &key.grants, |grants| grants_told(grants));
+    sheet.seen("grants", &key.grants, |grants| match grants.len() {
+        0 => "none".to_owned(),
+        some => counted(some, "grant"),
+    });
+    if let Some(open) = state.options.keymap.key(Command::Dependents) {
+        sheet.fact("", format!("{open} shows who uses it, who may, and each grant and column"), Tone::Dim);
+    }
 }
 
 /// `1 column`, `2 columns`.
 #[must_use]
 pub fn counted(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Grants, counted by who holds them.
-#[must_use]
-pub fn grants_told(grants: &[Grant]) -> String {
-    if grants.is_empty() {
-        return "none".to_owned();
-    }
-    let mut by_holder = std::collections::BTreeMap::<String, usize>::new();
-    for grant in grants {
-        let holder = grant.grantee.to_string();
-        let short = holder.rsplit(['/', ':']).next().unwrap_or(&holder).to_owned();
-        *by_holder.entry(short).or_default() += 1;
-    }
-    let told: Vec<String> = by_holder.iter().map(|(holder, count)| format!("{holder} {count}")).collect();
-    format!("{} ({})", grants.len(), listed(&told))
 }
 
 fn sql_pair(sheet: &mut Sheet<'_>, inventory: &Inventory, pair: &Pair) {
