@@ -1,13 +1,13 @@
 //! One line for each kind of dependent: for the gate's preview, where there is no room for more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::Line;
-use super::words::{counted, grouped, moment, principal, times};
+use super::words::{counted, grouped, moment, of_account, principal, times};
 use crate::model::dependents::Dependents;
-use crate::model::policy::{Effect, Standing, Who};
+use crate::model::policy::{Effect, Principal, Standing, Who};
 use crate::model::seen::Seen;
 use crate::model::text::visible;
 use crate::model::usage::Usage;
@@ -44,41 +44,42 @@ pub fn policy_brief(dependents: &Dependents) -> Line {
     };
     let account = dependents.key.account();
     let mut outside = Vec::new();
-    let mut inside = 0;
+    let mut others: BTreeMap<Standing, BTreeSet<&Principal>> = BTreeMap::new();
     for statement in policy.told().filter(|statement| statement.effect == Effect::Allow) {
-        let standings = statement.standings(account);
-        match &statement.who {
-            Who::AllBut(_) => outside.push("everyone but some (public)".to_owned()),
-            Who::These(these) => {
-                for (who, standing) in these.iter().zip(standings) {
-                    match standing {
-                        Standing::Public => outside.push("everyone (public)".to_owned()),
-                        Standing::Foreign => outside.push(match who.account() {
-                            Some(other) if !who.to_string().contains(other) => {
-                                format!("{who} of account {other} (foreign)")
-                            }
-                            _ => format!("{who} (foreign)"),
-                        }),
-                        Standing::Own | Standing::Service | Standing::Narrowed => inside += 1,
-                    }
+        let these = match &statement.who {
+            Who::These(these) => these.as_slice(),
+            Who::AllBut(_) => {
+                outside.push("everyone but some (public)".to_owned());
+                &[]
+            }
+        };
+        for who in these {
+            match statement.standing(who, account) {
+                Standing::Public => outside.push("everyone (public)".to_owned()),
+                Standing::Foreign => outside.push(format!("{} (foreign)", of_account(who, account))),
+                other => {
+                    others.entry(other).or_default().insert(who);
                 }
             }
         }
     }
+    outside.sort();
     outside.dedup();
+    let marked = !outside.is_empty();
+    let others = others.into_iter().map(|(standing, who)| match standing {
+        Standing::Service => counted(who.len(), "AWS service"),
+        Standing::Narrowed => "everyone who meets its conditions".to_owned(),
+        _ => counted(who.len(), "principal") + " of this account",
+    });
+    let mut allowed: Vec<String> = outside.into_iter().chain(others).collect();
+    if allowed.is_empty() {
+        allowed.push("nobody".to_owned());
+    }
     let unread = policy.statements.len() - policy.told().count();
     let unread =
         if unread > 0 { format!(" · {} unreadable", counted(unread, "statement")) } else { String::new() };
-    if outside.is_empty() && inside == 0 {
-        return Line::plain(format!("key policy: allows nobody anything{unread}"));
-    }
-    let inside = match inside {
-        0 => String::new(),
-        some if outside.is_empty() => format!("{} inside the account", counted(some, "principal")),
-        some => format!(", and {} inside the account", counted(some, "principal")),
-    };
-    let text = format!("key policy allows {}{inside}{unread}", outside.join(", "));
-    if outside.is_empty() { Line::plain(text) } else { Line::warn(text) }
+    let text = format!("key policy allows {}{unread}", allowed.join(", "));
+    if marked { Line::warn(text) } else { Line::plain(text) }
 }
 
 /// `used 4,112 times in the last hour by 3 principals`; of a shorter time, where less is known.

@@ -6,10 +6,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Moment;
+use crate::model::catalog::Tde;
 use crate::model::dependents::{
     Dependents, RdsInstance, Relative, Storage, exposed_until, storage_lost_from,
 };
 use crate::model::key::{Grant, KeyState};
+use crate::model::pair::DatabaseRef;
 use crate::model::policy::{ActionGroup, Effect, Entry, Principal, Standing, Statement, Who};
 use crate::model::seen::Seen;
 use crate::model::text::Untrusted;
@@ -241,39 +243,38 @@ fn raws(texts: &[Untrusted]) -> Vec<String> {
 }
 
 fn column_keys(dependents: &Dependents) -> Vec<ColumnKeyRecord> {
-    let tell = |(place, cek): &(crate::model::pair::DatabaseRef, Untrusted)| ColumnKeyRecord {
+    let mut columns: BTreeMap<(&DatabaseRef, &Untrusted), Vec<ColumnRecord>> =
+        dependents.column_keys.iter().map(|(place, cek)| ((place, cek), Vec::new())).collect();
+    for column in &dependents.columns {
+        columns.entry((&column.database, &column.cek)).or_default().push(ColumnRecord {
+            schema: raw(&column.schema),
+            table: raw(&column.table),
+            column: raw(&column.name),
+            encryption: if column.deterministic { "deterministic" } else { "randomized" },
+        });
+    }
+    let tell = |((place, cek), columns): ((&DatabaseRef, &Untrusted), Vec<ColumnRecord>)| ColumnKeyRecord {
         server: place.server.0.clone(),
         database: raw(&place.database),
         cek: raw(cek),
-        columns: dependents
-            .columns
-            .iter()
-            .filter(|column| column.database == *place && column.cek == *cek)
-            .map(|column| ColumnRecord {
-                schema: raw(&column.schema),
-                table: raw(&column.table),
-                column: raw(&column.name),
-                encryption: if column.deterministic { "deterministic" } else { "randomized" },
-            })
-            .collect(),
+        columns,
     };
-    dependents.column_keys.iter().map(tell).collect()
+    columns.into_iter().map(tell).collect()
 }
 
 fn databases(dependents: &Dependents) -> Vec<DatabaseRecord> {
-    let tell =
-        |(place, tde): (&crate::model::pair::DatabaseRef, &Seen<Option<crate::model::catalog::Tde>>)| {
-            let known = tde.known();
-            DatabaseRecord {
-                server: place.server.0.clone(),
-                database: raw(&place.database),
-                tde_state: known.map(|tde| tde.as_ref().map_or("none", |tde| tde.state.words())),
-                tde_algorithm: known
-                    .and_then(Option::as_ref)
-                    .map(|tde| format!("{} {}", tde.algorithm.raw(), tde.key_bits)),
-                tde_not_visible: tde.not_visible().map(|why| why.reason.clone()),
-            }
-        };
+    let tell = |(place, tde): (&DatabaseRef, &Seen<Option<Tde>>)| {
+        let known = tde.known();
+        DatabaseRecord {
+            server: place.server.0.clone(),
+            database: raw(&place.database),
+            tde_state: known.map(|tde| tde.as_ref().map_or("none", |tde| tde.state.words())),
+            tde_algorithm: known
+                .and_then(Option::as_ref)
+                .map(|tde| format!("{} {}", tde.algorithm.raw(), tde.key_bits)),
+            tde_not_visible: tde.not_visible().map(|why| why.reason.clone()),
+        }
+    };
     dependents.databases.iter().map(tell).collect()
 }
 

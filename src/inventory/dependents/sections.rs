@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::brief::more;
-use super::words::{counted, grouped, moment, principal, times};
+use super::words::{counted, grouped, moment, of_account, principal, times};
 use super::{Line, Moment, Section, Weight};
 use crate::model::age::{ago, short};
 use crate::model::dependents::{
@@ -99,9 +99,10 @@ fn databases(dependents: &Dependents) -> Vec<Line> {
             Weight::Strong,
         ));
     }
+    let keys = counts(dependents.column_keys.iter().map(|(place, _)| place));
+    let columns = counts(dependents.columns.iter().map(|column| &column.database));
     for (place, tde) in &dependents.databases {
-        let keys = dependents.column_keys.iter().filter(|(database, _)| database == place).count();
-        let columns = dependents.columns.iter().filter(|column| column.database == *place).count();
+        let [keys, columns] = [&keys, &columns].map(|counts| counts.get(place).copied().unwrap_or_default());
         let tde = tde.told(|tde| tde.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string));
         lines.push(Line::plain(format!(
             "{} on {}: {}, {} · TDE {}",
@@ -114,6 +115,14 @@ fn databases(dependents: &Dependents) -> Vec<Line> {
     }
     lines.extend(dependents.blind_spots.iter().map(|spot| Line::unknown(format!("may hide more: {spot}"))));
     lines
+}
+
+/// How many there are of each.
+fn counts<'a>(places: impl Iterator<Item = &'a DatabaseRef>) -> BTreeMap<&'a DatabaseRef, usize> {
+    places.fold(BTreeMap::new(), |mut counts, place| {
+        *counts.entry(place).or_default() += 1;
+        counts
+    })
 }
 
 fn storage(dependents: &Dependents, instances: &[RdsInstance], at: Moment) -> Vec<Line> {
@@ -239,11 +248,10 @@ fn statement_lines(statement: &Statement, account: &str) -> Vec<Line> {
     };
     let named = these.iter().enumerate().map(|(at, who)| {
         let standing = if all_but { Standing::Own } else { standings[at] };
-        let of = who.account().filter(|other| *other != account && !who.to_string().contains(other));
-        let of = of.map(|other| format!(" of account {other}")).unwrap_or_default();
+        let who = of_account(who, account);
         match standing {
-            Standing::Own | Standing::Service => format!("{who}{of}"),
-            outside => format!("{who}{of}: {}", outside.word()),
+            Standing::Own | Standing::Service => who,
+            outside => format!("{who}: {}", outside.word()),
         }
     });
     let named: Vec<String> = named.collect();
@@ -300,21 +308,24 @@ fn columns(dependents: &Dependents, most: usize) -> Vec<Line> {
         let hidden = if dependents.blind_spots.is_empty() { "none" } else { "none that can be seen" };
         return vec![Line::faint(hidden)];
     }
-    let mut by_key: BTreeMap<(&DatabaseRef, &Untrusted), Vec<&DependentColumn>> = BTreeMap::new();
-    for column in &dependents.columns {
-        by_key.entry((&column.database, &column.cek)).or_default().push(column);
-    }
+    // They are in the order of their databases and column keys.
+    let same_key = |a: &&DependentColumn, b: &&DependentColumn| a.database == b.database && a.cek == b.cek;
+    let all: Vec<&DependentColumn> = dependents.columns.iter().collect();
     let mut lines = Vec::new();
-    for ((place, cek), columns) in by_key {
+    let mut shown = 0;
+    for columns in all.chunk_by(same_key) {
+        if shown >= most {
+            break;
+        }
+        let (place, cek) = (&columns[0].database, &columns[0].cek);
         lines.push(Line::plain(format!("{cek} · {} on {}", place.database, place.server)));
-        for column in columns {
+        for column in columns.iter().take(most - shown) {
             let kind = if column.deterministic { "deterministic" } else { "randomized" };
             let text = format!("{}.{}.{} · {kind}", column.schema, column.table, column.name);
             lines.push(Line::faint(text).under());
+            shown += 1;
         }
     }
-    let all = lines.len();
-    lines.truncate(most);
-    lines.extend(more(all, most));
+    lines.extend(more(all.len(), most));
     lines
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::policy::Principal;
 use crate::model::text::visible;
 
 /// `1 column`, `4,112 columns`.
@@ -56,6 +57,16 @@ pub(super) fn principal(arn: &str, home: &str) -> String {
         _ => arn.to_owned(),
     };
     visible(&name).into_owned()
+}
+
+/// Whom a policy names, with the account where it is not `home` and not said already.
+pub(super) fn of_account(who: &Principal, home: &str) -> String {
+    match who.account() {
+        Some(account) if account != home && !matches!(who, Principal::Account { .. }) => {
+            format!("{who} of account {account}")
+        }
+        _ => who.to_string(),
+    }
 }
 
 #[cfg(test)]
