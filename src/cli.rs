@@ -81,6 +81,8 @@ pub enum Verb {
     },
     /// List the pairs of column keys and KMS keys.
     Keys(Keys),
+    /// Tell what depends on a KMS key: column keys, columns, RDS storage, grants, policy, and who uses it.
+    Dependents(Dependents),
     /// List recent key events.
     Events(Events),
     /// Drop the gate without a screen: disable the KMS key behind a column key, through the runbook.
@@ -109,6 +111,22 @@ pub enum Verb {
     Completions { shell: clap_complete::Shell },
     /// Print the man page.
     Man,
+}
+
+#[derive(Debug, Args)]
+pub struct Dependents {
+    /// A column key's name, or a KMS key by its ARN, id or alias.
+    #[arg(value_name = "CEK|ARN|ALIAS")]
+    pub target: String,
+    /// The column key's database, as DATABASE or SERVER/DATABASE, where several have one of its name.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// How far back to ask who used it, e.g. 1h, 90m, 1d; a busy key is read as far as 40 pages of events go.
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
+    pub since: jiff::SignedDuration,
+    /// How to print: sections for people, or an array with an object for each key meant.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Structured,
 }
 
 #[derive(Debug, Args)]

@@ -67,6 +67,19 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 command::keys::run(&open.estate, format, &words.filter, person::progress(), &mut out).await
             })
         }
+        Verb::Dependents(words) => {
+            let (settings, _log) = load(&global)?;
+            runtime()?.block_on(async {
+                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let wanted = command::dependents::Wanted {
+                    target: words.target,
+                    database: words.database,
+                    since: words.since,
+                    json: words.format == Structured::Json,
+                };
+                command::dependents::run(&open.estate, &wanted, person::progress(), &mut out).await
+            })
+        }
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {

@@ -107,7 +107,7 @@ pub async fn change(
         Wanted { runbook, target, reason: words.reason, typed: words.yes_i_typed, attest: words.attest };
     // The sender is kept: without it the responder would take the inventory for lost.
     let (_keep, inventory) = watch::channel(Arc::new(inventory));
-    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, look.runbooks);
+    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, None, look.runbooks);
     let format = match words.format {
         Structured::Table => Format::Table,
         Structured::Json => Format::Json,

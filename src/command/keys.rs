@@ -47,7 +47,7 @@ pub async fn run(
 }
 
 /// Whether every source answered: a list with a source missing must not pass for the whole.
-fn complete(inventory: &Inventory) -> Result<(), CommandError> {
+pub(super) fn complete(inventory: &Inventory) -> Result<(), CommandError> {
     let unread = inventory.sources.iter().filter(|(_, health)| health.last_success.is_none());
     let told: Vec<String> = unread
         .filter_map(|(source, health)| {

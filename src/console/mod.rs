@@ -4,6 +4,7 @@
 //! turns each into [`state::Action`]s; only the runner performs those. Drawing reads the state and nothing else.
 
 pub mod commands;
+mod dependents;
 pub mod draw;
 mod header;
 mod help;
@@ -34,10 +35,11 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::model::IncidentId;
 use crate::model::age::AgePolicies;
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Told};
-use crate::trail::TrailView;
+use crate::trail::{KeyTrail, TrailView};
 
 pub use runner::{ConsoleError, run};
 
@@ -45,6 +47,8 @@ pub use runner::{ConsoleError, run};
 pub struct Sources {
     pub inventory: watch::Receiver<Arc<Inventory>>,
     pub trail: watch::Receiver<Arc<TrailView>>,
+    /// Asks CloudTrail about single keys.
+    pub key_trails: KeyTrails,
     /// The responder's two ends. None in watch mode: without them nothing can be asked for, whatever is typed.
     pub responder: Option<Responder>,
     pub clock: Clock,
@@ -52,6 +56,12 @@ pub struct Sources {
     pub refresh: Box<dyn Fn() + Send>,
     /// Puts text on the clipboard: [`terminal::clipboard`] in production.
     pub clipboard: Clipboard,
+}
+
+/// Where questions about one key's trail go, and where the answers come from.
+pub struct KeyTrails {
+    pub ask: Box<dyn Fn(KeyArn) + Send>,
+    pub told: mpsc::UnboundedReceiver<(KeyArn, Seen<Arc<KeyTrail>>)>,
 }
 
 /// Puts text on a clipboard.

@@ -142,6 +142,7 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
                 Ok(()) = sources.trail.changed() => {
                     Ok(Event::Trail(sources.trail.borrow_and_update().clone()))
                 }
+                Some((key, answer)) = sources.key_trails.told.recv() => Ok(Event::KeyTrail(key, answer)),
                 () = tokio::time::sleep_until(self.tick) => {
                     let now = sources.clock.now();
                     self.tick = next_tick(now);
@@ -174,6 +175,7 @@ fn perform<B: Backend>(
     match action {
         Action::Exit(exit) => return Ok(Some(exit)),
         Action::Refresh => (sources.refresh)(),
+        Action::ReadKeyTrail(key) => (sources.key_trails.ask)(key),
         Action::Ask(ask) => {
             let Some(responder) = &sources.responder else {
                 state.say(Words::bad("nothing here can act: this console only reads"));

@@ -7,6 +7,7 @@ use ratatui::crossterm::event::{Event as Input, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
 use super::commands::Command;
+use super::dependents::DependentsPane;
 use super::help::Help;
 use super::keymap::Key;
 use super::mouse::on_mouse;
@@ -24,9 +25,11 @@ use super::theme::{Theme, ThemeName, Tone};
 use super::widgets::picker::Picker;
 use super::{Exit, Options};
 use crate::journal::Entry;
+use crate::model::arn::KeyArn;
+use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Standing, Told};
 use crate::runbook::RunRecord;
-use crate::trail::TrailView;
+use crate::trail::{KeyTrail, TrailView};
 
 /// What can happen.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub enum Event {
     Input(Input),
     Inventory(Arc<Snapshot>),
     Trail(Arc<TrailView>),
+    /// What CloudTrail answered about one key.
+    KeyTrail(KeyArn, Seen<Arc<KeyTrail>>),
     Told(Box<Told>),
     ResponderGone,
     /// A full second has passed.
@@ -46,10 +51,18 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     Ask(Ask),
-    Copy { text: String, what: &'static str },
+    Copy {
+        text: String,
+        what: &'static str,
+    },
     SaveScreen,
-    SaveText { name: String, text: String },
+    SaveText {
+        name: String,
+        text: String,
+    },
     Refresh,
+    /// Ask CloudTrail about one key.
+    ReadKeyTrail(KeyArn),
     Exit(Exit),
 }
 
@@ -103,6 +116,7 @@ pub struct State {
     journal_told: bool,
     pub standing: Standing,
     pub keys: KeysScreen,
+    pub dependents: DependentsPane,
     pub events: EventsScreen,
     pub runbooks: RunbooksScreen,
     pub run: RunScreen,
@@ -139,6 +153,7 @@ impl State {
             journal_told: false,
             standing: Standing::default(),
             keys: KeysScreen::default(),
+            dependents: DependentsPane::default(),
             events: EventsScreen::default(),
             runbooks: RunbooksScreen::default(),
             run: RunScreen::default(),
@@ -205,6 +220,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Action> {
             state.trail = trail;
             events::refresh(state);
         }
+        Event::KeyTrail(key, answer) => state.dependents.answered(key, answer),
         Event::Told(told) => on_told(state, *told),
         Event::ResponderGone => {
             state.can_act = false;

@@ -74,6 +74,12 @@ pub fn join(gathered: &Gathered) -> Inventory {
         keys: gathered.keys.clone(),
         missing: gathered.missing.clone(),
         servers: gathered.servers.values().filter_map(|catalog| catalog.known().cloned()).collect(),
+        servers_loading: gathered
+            .servers
+            .iter()
+            .filter(|(_, catalog)| matches!(catalog, Seen::Loading))
+            .map(|(name, _)| name.clone())
+            .collect(),
         regions: gathered.regions.keys().cloned().collect(),
         rds: gathered.rds.clone(),
         rows,

@@ -4,6 +4,7 @@
 //! comes out. [`refresh`] asks the sources; [`filter`], [`index`] and [`present`] show the rows.
 
 pub mod anomaly;
+pub mod dependents;
 pub mod filter;
 pub mod index;
 pub mod join;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::arn::{AliasArn, KeyArn, KeyPath};
-use super::catalog::{EncryptedColumn, Envelope, ServerCatalog, ServerName};
+use super::catalog::{DatabaseCatalog, EncryptedColumn, Envelope, ServerCatalog, ServerName};
 use super::dependents::RdsInstance;
 use super::key::KmsKey;
 use super::seen::{Cause, NotVisible, Seen};
@@ -163,6 +163,9 @@ pub struct Inventory {
     #[serde(default)]
     pub missing: BTreeMap<KeyArn, NotVisible>,
     pub servers: Vec<Arc<ServerCatalog>>,
+    /// Servers that have not answered yet: what depends on a key there is not known.
+    #[serde(default)]
+    pub servers_loading: Vec<ServerName>,
     /// The Regions that are read: those of the settings.
     #[serde(default)]
     pub regions: BTreeSet<String>,
@@ -177,6 +180,13 @@ impl Inventory {
     #[must_use]
     pub fn key_of(&self, row: &Row) -> Option<&Arc<KmsKey>> {
         row.key_arn().and_then(|arn| self.keys.get(arn))
+    }
+
+    /// What the catalog says of a database, where its server was read.
+    #[must_use]
+    pub fn database(&self, place: &DatabaseRef) -> Option<&DatabaseCatalog> {
+        let server = self.servers.iter().find(|catalog| catalog.server == place.server)?;
+        server.databases.iter().find(|database| database.name == place.database)
     }
 
     /// A multi-Region key's relative (or any key), read by a client for its own Region: each has its own state.

@@ -21,11 +21,13 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use self::terminal::SharedTerminal;
-use super::{ConsoleError, Exit, Mode, Options, Responder, Sources, run};
+use super::{ConsoleError, Exit, KeyTrails, Mode, Options, Responder, Sources, run};
 use crate::clock::Clock;
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
+use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Told};
-use crate::trail::TrailView;
+use crate::trail::{KeyTrail, TrailView};
 
 /// A console that runs, and everything around it.
 pub struct Bench {
@@ -34,6 +36,8 @@ pub struct Bench {
     pub trail: watch::Sender<Arc<TrailView>>,
     told: Option<mpsc::Sender<Told>>,
     asks: mpsc::Receiver<Ask>,
+    keys_asked: mpsc::UnboundedReceiver<KeyArn>,
+    answer: mpsc::UnboundedSender<(KeyArn, Seen<Arc<KeyTrail>>)>,
     pub copied: Arc<Mutex<VecDeque<String>>>,
     pub refreshed: Arc<AtomicUsize>,
     terminal: SharedTerminal,
@@ -62,10 +66,18 @@ impl Bench {
         let told = responder.is_some().then_some(tell);
         let (copied, refreshed) = (Arc::<Mutex<VecDeque<String>>>::default(), Arc::<AtomicUsize>::default());
         let (clipboard, refreshing) = (Arc::clone(&copied), Arc::clone(&refreshed));
+        let (asked_about, keys_asked) = mpsc::unbounded_channel();
+        let (answer, answers) = mpsc::unbounded_channel();
         let begun = tokio::time::Instant::now();
         let sources = Sources {
             inventory: inventory_seen,
             trail: trail_seen,
+            key_trails: KeyTrails {
+                ask: Box::new(move |key| {
+                    let _ = asked_about.send(key);
+                }),
+                told: answers,
+            },
             responder,
             // The paused clock of tokio, told as a time of day.
             clock: Clock::from_fn(move || fixture::now() + begun.elapsed()),
@@ -90,6 +102,8 @@ impl Bench {
             trail,
             told,
             asks,
+            keys_asked,
+            answer,
             copied,
             refreshed,
             terminal,
@@ -138,6 +152,25 @@ impl Bench {
     /// What was asked for since the last time.
     pub fn asked(&mut self) -> Vec<Ask> {
         std::iter::from_fn(|| self.asks.try_recv().ok()).collect()
+    }
+
+    /// Takes the trail for one that has just begun to be followed.
+    pub async fn trail_just_begun(self) -> Self {
+        self.trail.send(Arc::new(fixture::trail_just_begun())).unwrap();
+        self.settle().await;
+        self
+    }
+
+    /// The keys that CloudTrail was asked about since the last time.
+    pub fn asked_about(&mut self) -> Vec<KeyArn> {
+        std::iter::from_fn(|| self.keys_asked.try_recv().ok()).collect()
+    }
+
+    /// CloudTrail's answer about a key.
+    pub async fn answer(&self, key: KeyArn, answer: Seen<Arc<KeyTrail>>) -> &Self {
+        self.answer.send((key, answer)).unwrap();
+        self.settle().await;
+        self
     }
 
     pub fn buffer(&self) -> Buffer {

@@ -14,7 +14,7 @@ use crate::console::snapshot::Snapshot;
 use crate::console::state::{Event, State, update};
 use crate::respond::view::{Told, Waiting};
 
-const WALKS: [&[&str]; 12] = [
+const WALKS: [&[&str]; 14] = [
     &[],
     &["enter"],
     &["/", "x"],
@@ -27,6 +27,8 @@ const WALKS: [&[&str]; 12] = [
     &["r"],
     &["s", "G", "o"],
     &["n"],
+    &["d", "pgdn", "down"],
+    &["ctrl-d", "end"],
 ];
 
 fn waitings() -> [Waiting; 7] {

@@ -87,7 +87,7 @@ fn environment() -> Environment {
         regions: vec![HOME.into(), REPLICA.into()],
         profile: None,
         endpoint: None,
-        sql: vec![server("buzz-prod-1"), server("buzz-staging-1")],
+        sql: vec![server("buzz-prod-1"), server("buzz-staging-1"), server("buzz-classic-1")],
         alert_topic: None,
         audit: None,
         age: AgePolicies::default(),

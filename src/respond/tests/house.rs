@@ -260,5 +260,5 @@ fn spawn(
     }));
     let (library, mistakes) = Library::load(&[dir.path().to_owned()]);
     assert_eq!(mistakes, []);
-    Responder::through(gate, &acting, inventory, library)
+    Responder::through(gate, &acting, inventory, None, library)
 }

@@ -9,6 +9,7 @@ use ratatui::layout::Rect;
 
 use super::{Screen, filter_line};
 use crate::console::commands::Command;
+use crate::console::dependents;
 use crate::console::prompt::{StartForm, target_of};
 use crate::console::state::{Action, Overlay, State, Words};
 use crate::console::theme::Tone;
@@ -23,7 +24,7 @@ use crate::inventory::{Column as By, Filter, Sort};
 use crate::model::age::Verdict;
 use crate::model::pair::{Inventory, Row};
 
-pub use detail::{counted, grants_told};
+pub use detail::counted;
 pub use reach::Reach;
 
 /// From here on the detail stands beside the list.
@@ -36,6 +37,8 @@ pub struct KeysScreen {
     pub detail: Scroll,
     /// Whether the keys move the detail; on a narrow screen it is all that is seen then.
     pub in_detail: bool,
+    /// Whether what depends on the key stands in the detail's place.
+    pub dependents: bool,
     sort: Order,
     /// Whether somebody has moved in the list: from then on the selection stays with its row, whatever comes in.
     touched: bool,
@@ -124,9 +127,24 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         return Vec::new();
     }
     match command {
-        Command::Open | Command::Right => keys.in_detail = count > 0,
-        Command::Left => keys.in_detail = false,
-        Command::Back if keys.in_detail => keys.in_detail = false,
+        Command::Open => {
+            keys.in_detail = count > 0;
+            if std::mem::take(&mut keys.dependents) {
+                keys.detail.reset();
+            }
+        }
+        Command::Right => keys.in_detail = count > 0,
+        Command::Left => {
+            keys.in_detail = false;
+            // Where it does not stand beside the list it is not there any more.
+            keys.dependents &= state.size.0 >= WIDE;
+        }
+        Command::Back if keys.in_detail || keys.dependents => {
+            keys.in_detail = false;
+            if std::mem::take(&mut keys.dependents) {
+                keys.detail.reset();
+            }
+        }
         Command::Back if keys.picker.filtered() => {
             keys.picker.filter.clear();
             refilter(state);
@@ -143,6 +161,7 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         Command::Copy => return copy(state),
         Command::StartRunbook => start(state),
         Command::EventsOfKey => events_of_key(state),
+        Command::Dependents => return depends(state),
         _ => {}
     }
     Vec::new()
@@ -182,6 +201,24 @@ fn events_of_key(state: &mut State) {
     super::events::filter(state, &format!("key:{id}"));
 }
 
+/// Opens what depends on the selected row's key, or closes it.
+fn depends(state: &mut State) -> Vec<Action> {
+    let keys = &mut state.keys;
+    keys.detail.reset();
+    if keys.dependents {
+        keys.dependents = false;
+        keys.in_detail = false;
+        return Vec::new();
+    }
+    let Some(key) = selected(state).and_then(Row::key_arn).cloned() else {
+        state.say(Words::plain("this row leads to no KMS key, so nothing can be told that depends on one"));
+        return Vec::new();
+    };
+    state.keys.dependents = true;
+    state.keys.in_detail = true;
+    dependents::ask(state, &key)
+}
+
 /// Shows the rows of a key, by a filter.
 pub fn filter(state: &mut State, words: &str) {
     state.keys.in_detail = false;
@@ -206,9 +243,11 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn draw_detail(state: &mut State, buf: &mut Buffer, area: Rect) {
-    let lines = match selected(state) {
-        Some(row) => detail::lines(state, row),
-        None => Vec::new(),
+    let key = selected(state).and_then(Row::key_arn).cloned();
+    let lines = match (key, selected(state)) {
+        (Some(key), _) if state.keys.dependents => dependents::page(state, &key),
+        (_, Some(row)) => detail::lines(state, row),
+        (_, None) => Vec::new(),
     };
     state.keys.detail.draw(buf, area, &state.theme, &lines);
 }
