@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 /// What the console says when the whole simulated estate has been read.
-pub const ALL_PAIRS: &str = "58 pairs";
+pub const ALL_PAIRS: &str = "64 pairs";
 
 /// How long a frame may take to show what is waited for. Only a failing test takes this long.
 const PATIENCE: Duration = Duration::from_mins(1);

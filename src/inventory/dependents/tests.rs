@@ -253,7 +253,7 @@ fn machines_read_the_same_truth_and_null_where_it_is_hidden() {
     assert_eq!(json["policy"][4]["all_but_principals"], true);
     assert!(json["policy"][5]["unreadable"].is_string());
     assert_eq!(json["relatives"][0]["kms_state"], "Disabled");
-    assert!(json["relatives"][0]["not_visible"].is_string(), "its Region is not read");
+    assert!(json["relatives"][1]["not_visible"].is_string(), "its Region is not read");
     assert_eq!(json["not_visible"], serde_json::json!({}));
 
     let hidden = Dependents::of(&arn(1), &inventory(|key| key.grants = denied()));
