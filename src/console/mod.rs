@@ -32,8 +32,10 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::inventory::Progress;
 use crate::model::IncidentId;
 use crate::model::age::AgePolicy;
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Told};
@@ -48,11 +50,18 @@ pub struct Sources {
     /// The responder's two ends. None in watch mode: without them nothing can be asked for, whatever is typed.
     pub responder: Option<Responder>,
     pub clock: Clock,
+    /// How far the first load has come.
+    pub progress: watch::Receiver<Progress>,
     /// Asks every source again, now.
     pub refresh: Box<dyn Fn() + Send>,
+    /// Told which keys are on screen, so that these are read first.
+    pub interested: Interested,
     /// Puts text on the clipboard: [`terminal::clipboard`] in production.
     pub clipboard: Clipboard,
 }
+
+/// Told which keys are on screen.
+pub type Interested = Box<dyn Fn(&[KeyArn]) + Send>;
 
 /// Puts text on a clipboard.
 pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;

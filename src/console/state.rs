@@ -23,6 +23,7 @@ use super::snapshot::Snapshot;
 use super::theme::{Theme, ThemeName, Tone};
 use super::widgets::picker::Picker;
 use super::{Exit, Options};
+use crate::inventory::Progress;
 use crate::journal::Entry;
 use crate::respond::view::{Ask, Standing, Told};
 use crate::runbook::RunRecord;
@@ -34,6 +35,8 @@ pub enum Event {
     Input(Input),
     Inventory(Arc<Snapshot>),
     Trail(Arc<TrailView>),
+    /// How far the first load has come.
+    Progress(Progress),
     Told(Box<Told>),
     ResponderGone,
     /// A full second has passed.
@@ -90,6 +93,7 @@ pub struct State {
     pub options: Arc<Options>,
     pub theme: Theme,
     pub now: Timestamp,
+    pub progress: Progress,
     pub size: (u16, u16),
     pub screen: Screen,
     pub overlay: Option<Overlay>,
@@ -128,6 +132,7 @@ impl State {
             theme: Theme::new(options.theme),
             options: Arc::new(options),
             now,
+            progress: Progress::default(),
             size,
             screen: Screen::Keys,
             overlay: None,
@@ -205,6 +210,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Action> {
             state.trail = trail;
             events::refresh(state);
         }
+        Event::Progress(progress) => state.progress = progress,
         Event::Told(told) => on_told(state, *told),
         Event::ResponderGone => {
             state.can_act = false;

@@ -6,6 +6,7 @@
 pub mod filter;
 pub mod index;
 pub mod join;
+pub mod kept;
 mod link;
 pub mod present;
 pub mod refresh;
@@ -13,7 +14,8 @@ pub mod refresh;
 pub use filter::Filter;
 pub use index::{Column, Index, Sort};
 pub use join::{Gathered, join};
-pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
+pub use kept::Keeper;
+pub use refresh::{Fact, Progress, RefreshHandle, Refresher, Wants, load_once};
 
 #[cfg(test)]
 mod testing;

@@ -142,6 +142,19 @@ impl Inventory {
         row.key_arn().and_then(|arn| self.keys.get(arn))
     }
 
+    /// Whether what is known of a row's key or catalog is from an earlier run and has not been read again yet.
+    #[must_use]
+    pub fn is_kept(&self, row: &Row) -> bool {
+        let before = |source: Source, read_at| {
+            let kept = self.sources.get(&source).and_then(|health| health.kept);
+            kept.is_some_and(|kept| read_at <= kept)
+        };
+        let key = self.key_of(row);
+        let catalog = row.cmk().and_then(|cmk| self.servers.iter().find(|s| s.server == cmk.database.server));
+        key.is_some_and(|key| before(Source::Kms(key.arn.region().to_owned()), key.read_at))
+            || catalog.is_some_and(|catalog| before(Source::Sql(catalog.server.clone()), catalog.read_at))
+    }
+
     /// The pairs among the rows.
     pub fn pairs(&self) -> impl Iterator<Item = &Pair> {
         self.rows.iter().filter_map(|row| match row {

@@ -22,6 +22,8 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use self::terminal::SharedTerminal;
 use super::{ConsoleError, Exit, Mode, Options, Responder, Sources, run};
 use crate::clock::Clock;
+use crate::inventory::Progress;
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::respond::view::{Ask, Told};
 use crate::trail::TrailView;
@@ -35,6 +37,8 @@ pub struct Bench {
     asks: mpsc::Receiver<Ask>,
     pub copied: Arc<Mutex<VecDeque<String>>>,
     pub refreshed: Arc<AtomicUsize>,
+    pub progress: watch::Sender<Progress>,
+    pub looked_at: Arc<Mutex<Vec<KeyArn>>>,
     terminal: SharedTerminal,
     stop: Option<oneshot::Sender<()>>,
     console: JoinHandle<Result<Exit, ConsoleError>>,
@@ -61,6 +65,9 @@ impl Bench {
         let told = responder.is_some().then_some(tell);
         let (copied, refreshed) = (Arc::<Mutex<VecDeque<String>>>::default(), Arc::<AtomicUsize>::default());
         let (clipboard, refreshing) = (Arc::clone(&copied), Arc::clone(&refreshed));
+        let (progress, progress_seen) = watch::channel(Progress::default());
+        let looked_at = Arc::<Mutex<Vec<KeyArn>>>::default();
+        let looking = Arc::clone(&looked_at);
         let begun = tokio::time::Instant::now();
         let sources = Sources {
             inventory: inventory_seen,
@@ -68,6 +75,8 @@ impl Bench {
             responder,
             // The paused clock of tokio, told as a time of day.
             clock: Clock::from_fn(move || fixture::now() + begun.elapsed()),
+            progress: progress_seen,
+            interested: Box::new(move |keys| *looking.lock().unwrap() = keys.to_vec()),
             refresh: Box::new(move || {
                 refreshing.fetch_add(1, Ordering::Relaxed);
             }),
@@ -91,6 +100,8 @@ impl Bench {
             asks,
             copied,
             refreshed,
+            progress,
+            looked_at,
             terminal,
             stop: Some(stop),
             console,
