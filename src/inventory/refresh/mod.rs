@@ -184,7 +184,7 @@ async fn take_up(work: &Arc<Work>, keeper: Option<&Keeper>) -> Option<super::joi
     tokio::task::spawn_blocking(move || keeper.load(&whose)).await.ok().flatten()
 }
 
-/// Writes what was found to disk: once every state is there, and from then on now and then.
+/// Writes what was found to disk: once every state is there, once the table is, and from then on now and then.
 async fn keep(work: Arc<Work>, keeper: Option<Keeper>) {
     let (Some(keeper), Some(account)) = (keeper, work::account(&work.estate)) else { return };
     for name in work.region_names() {
@@ -199,7 +199,19 @@ async fn keep(work: Arc<Work>, keeper: Option<Keeper>) {
         if let Ok(Err(error)) = written {
             tracing::warn!(%error, "the inventory could not be kept on disk: the next start will show nothing until KMS answers");
         }
-        tokio::time::sleep(pace::KEPT).await;
+        let is_whole = work.progress().done >= work.progress().of;
+        if is_whole {
+            tokio::time::sleep(pace::KEPT).await;
+        } else {
+            // A table takes minutes to complete; until then what was kept before lacks much.
+            until_whole(&work).await;
+        }
+    }
+}
+
+async fn until_whole(work: &Work) {
+    while work.progress().done < work.progress().of {
+        tokio::time::sleep(pace::FACTS).await;
     }
 }
 

@@ -298,13 +298,11 @@ async fn a_region_that_gives_no_answer_costs_its_own_timeout_once_and_the_rest_i
     assert!(ours.rotations.known().is_some() && ours.grants.known().is_some());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_service_that_falls_silent_amid_many_keys_is_not_asked_for_each_of_them() {
+/// A company's account with so many keys and no SQL Server, opened; its quotas are on.
+async fn company(keys: u32) -> (Simulator, Arc<Estate>) {
     let now = now();
-    let world = crate::simulator::seed::company(7, now, crate::simulator::seed::Size { keys: 400, pairs: 0 });
-    let simulator = Simulator::new(world, VirtualClock::frozen(now));
-    simulator.set_quotas(false);
-    faulty(&simulator, Target::Operation("DescribeKey".into()), Effect::Timeout);
+    let size = crate::simulator::seed::Size { keys, pairs: 0 };
+    let simulator = Simulator::new(crate::simulator::seed::company(7, now, size), VirtualClock::frozen(now));
     let user = credentials(&simulator.world(), "platform").unwrap();
     let wire = Arc::new(Simulated(simulator.clone()));
     let credentials = StaticCredentials {
@@ -317,8 +315,45 @@ async fn a_service_that_falls_silent_amid_many_keys_is_not_asked_for_each_of_the
         sql: Dialer::InProcess(wire),
         sql_ca: None,
     };
-    let environment = Environment { sql: Vec::new(), ..environment() };
+    let environment = Environment { sql: Vec::new(), regions: vec![HOME.into()], ..environment() };
     let estate = Estate::open(environment, wire, Clock::from_fn(move || now)).await.unwrap();
+    (simulator, estate)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_uses_the_quotas_and_overruns_none() {
+    let (simulator, estate) = company(300).await;
+    faulty(&simulator, Target::Aws, Effect::Latency(std::time::Duration::from_millis(20)));
+    let begun = tokio::time::Instant::now();
+    let inventory = load_once(&estate, Wants::TABLE, |_| {}).await;
+    let took = begun.elapsed().as_secs_f64();
+    let throttled = simulator.calls().iter().filter(|call| call.error.is_some()).count();
+    assert_eq!(throttled, 0);
+    let listed = f64::from(u32::try_from(asked(&simulator, "ListKeyRotations")).unwrap());
+    assert!(took < listed / 100.0 * 1.3, "{took} s for {listed} rotations at 100 a second");
+    assert!(inventory.keys.values().all(|key| key.rotations.known().is_some() && key.tags.known().is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_standing_refresh_stays_far_under_the_quotas() {
+    let (simulator, estate) = company(150).await;
+    let (_inventories, _handle) = Refresher::spawn(estate, None);
+    tokio::time::sleep(std::time::Duration::from_mins(5)).await;
+    simulator.forget_calls();
+    tokio::time::sleep(std::time::Duration::from_mins(5)).await;
+    let a_second = |operation| asked(&simulator, operation) / 300;
+    assert!(a_second("DescribeKey") < 2000 / 20, "{}", a_second("DescribeKey"));
+    assert!(asked(&simulator, "DescribeKey") >= 150 * 5);
+    for operation in ["GetKeyRotationStatus", "ListResourceTags", "ListKeyRotations", "ListGrants"] {
+        assert_eq!(a_second(operation), 0, "{operation}");
+    }
+    assert!(simulator.calls().iter().all(|call| call.error.is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_falls_silent_amid_many_keys_is_not_asked_for_each_of_them() {
+    let (simulator, estate) = company(400).await;
+    faulty(&simulator, Target::Operation("DescribeKey".into()), Effect::Timeout);
     let begun = tokio::time::Instant::now();
     let inventory = load_once(&estate, Wants::TABLE, |_| {}).await;
     assert!(begun.elapsed() < std::time::Duration::from_mins(2), "{:?}", begun.elapsed());
@@ -414,5 +449,5 @@ async fn a_start_shows_what_was_kept_and_then_the_truth() {
         inventory.sources.values().all(|health| health.kept.is_none() && health.failing.is_none())
     };
     let found = inventories.wait_for(|inventory| truth(inventory));
-    tokio::time::timeout(std::time::Duration::from_mins(10), found).await.unwrap().unwrap();
+    tokio::time::timeout(std::time::Duration::from_mins(5), found).await.unwrap().unwrap();
 }
