@@ -42,8 +42,10 @@ impl Served {
             .spawn()?;
         let output = process.stdout.take().ok_or("the simulator has no output")?;
         let mut served = Self { process, env: BTreeMap::new() };
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
+        let (mut output, mut line) = (BufReader::new(output), String::new());
+        output.read_line(&mut line)?;
+        // It says more, and would end if nobody read it.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
         if !line.starts_with("ready") {
             return Err(format!("the simulator did not get ready: {line}").into());
         }

@@ -10,7 +10,7 @@ use crate::model::catalog::{
 };
 use crate::model::dependents::RdsInstance;
 use crate::model::key::{KmsKey, Manager};
-use crate::model::pair::{CmkRef, DatabaseRef, Inventory, Pair, Row};
+use crate::model::pair::{CmkRef, DatabaseRef, Inventory, Pair, Row, Rows};
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::model::text::Untrusted;
@@ -35,10 +35,29 @@ pub struct Gathered {
     pub sources: BTreeMap<Source, SourceHealth>,
 }
 
+/// Joins what was gathered.
+#[must_use]
+pub fn join(gathered: &Gathered) -> Inventory {
+    with_rows(gathered, rows(gathered))
+}
+
+/// What was gathered, with the rows that it was joined into.
+#[must_use]
+pub fn with_rows(gathered: &Gathered, rows: Rows) -> Inventory {
+    Inventory {
+        keys: gathered.keys.clone(),
+        missing: gathered.missing.clone(),
+        servers: gathered.servers.values().filter_map(|catalog| catalog.known().cloned()).collect(),
+        rds: gathered.rds.clone(),
+        rows,
+        sources: gathered.sources.clone(),
+    }
+}
+
 /// Joins what was gathered into rows. Their order: servers that could not be read; then by database, in each
 /// one its pairs and orphans by CEK and CMK, then its unused CMKs; then KMS keys that no CMK names.
 #[must_use]
-pub fn join(gathered: &Gathered) -> Inventory {
+pub fn rows(gathered: &Gathered) -> Rows {
     let links = Links::of(gathered);
     let mut rows: Vec<Row> = gathered.servers.iter().filter_map(unreadable_server).collect();
     let mut databases: Vec<(&ServerName, &DatabaseCatalog)> = gathered
@@ -62,14 +81,8 @@ pub fn join(gathered: &Gathered) -> Inventory {
         }
     }
     rows.extend(unreferenced(gathered, &rows));
-    Inventory {
-        keys: gathered.keys.clone(),
-        missing: gathered.missing.clone(),
-        servers: gathered.servers.values().filter_map(|catalog| catalog.known().cloned()).collect(),
-        rds: gathered.rds.clone(),
-        rows,
-        sources: gathered.sources.clone(),
-    }
+    rows.shrink_to_fit();
+    rows.into()
 }
 
 fn unreadable_server((server, catalog): (&ServerName, &Seen<Arc<ServerCatalog>>)) -> Option<Row> {

@@ -232,7 +232,7 @@ pub fn inventory() -> Inventory {
             endpoint: None,
             region: "eu-west-1".into(),
         }]),
-        rows,
+        rows: rows.into(),
         sources: BTreeMap::from([
             (Source::Kms("eu-west-1".into()), health(8)),
             (Source::Sql(ServerName("sql-1".into())), health(31)),

@@ -149,7 +149,9 @@ async fn the_selection_stays_at_the_top_until_somebody_chooses() {
     let bench = Bench::respond((160, 45)).await;
     let whole = fixture::inventory();
     let top = bench.screen();
-    bench.inventory.send_replace(Arc::new(Inventory { rows: whole.rows[..1].to_vec(), ..whole.clone() }));
+    bench
+        .inventory
+        .send_replace(Arc::new(Inventory { rows: whole.rows[..1].to_vec().into(), ..whole.clone() }));
     bench.settle().await;
     bench.inventory.send_replace(Arc::new(whole.clone()));
     bench.settle().await;

@@ -36,6 +36,10 @@ pub(super) struct Findings {
     rds: BTreeMap<String, Seen<Vec<RdsInstance>>>,
     /// What moments count from.
     beginning: Instant,
+    /// Counts the changes that the rows may depend on: not what only shows in them.
+    pub(super) shape: u64,
+    /// Key policies: most of an account's are the same text.
+    policies: BTreeSet<Untrusted>,
 }
 
 /// The new fact; but where only silence came, the one we had.
@@ -78,6 +82,8 @@ impl Findings {
             names: BTreeMap::new(),
             books: BTreeMap::new(),
             beginning: Instant::now(),
+            shape: 0,
+            policies: BTreeSet::new(),
         }
     }
 
@@ -100,7 +106,12 @@ impl Findings {
             }
         }
         self.gathered = kept;
+        self.reshaped();
         self.name_paths();
+    }
+
+    pub(super) fn reshaped(&mut self) {
+        self.shape += 1;
     }
 
     pub(super) fn now(&self) -> Moment {
@@ -151,6 +162,7 @@ impl Findings {
             }
         }
         self.find_led_to();
+        self.reshaped();
         self.name_keys(region);
     }
 
@@ -205,6 +217,7 @@ impl Findings {
     /// Forgets what is not in a Region's whole list any more, and no column master key names: it has been
     /// deleted.
     pub(super) fn only_these(&mut self, region: &str, listed: &BTreeSet<KeyArn>) {
+        self.reshaped();
         let is_gone = |arn: &&KeyArn| !listed.contains(*arn) && !self.is_named(arn);
         let known = self.known_here(region);
         for gone in known.iter().filter(is_gone).cloned().collect::<Vec<_>>() {
@@ -227,6 +240,7 @@ impl Findings {
             Ok(described) => self.saw(described),
             Err(why) if is_silence(&why) && self.gathered.keys.contains_key(arn) => {}
             Err(why) => {
+                self.reshaped();
                 self.gathered.keys.remove(arn);
                 self.gathered.missing.insert(arn.clone(), why);
             }
@@ -237,6 +251,7 @@ impl Findings {
         key.aliases = self.names_of(&key.arn);
         let (now, ours, had) = (self.now(), self.is_ours(&key.arn), self.gathered.keys.get(&key.arn));
         let moved = had.is_some_and(|had| had.state != key.state || had.deletion_date != key.deletion_date);
+        self.shape += u64::from(had.is_none());
         if let Some(had) = had {
             key.tags = had.tags.clone();
             key.rotation = had.rotation.clone();
@@ -270,6 +285,7 @@ impl Findings {
 
     /// `DescribeKey`'s answer for an alias that no list of ours has.
     pub(super) fn alias_described(&mut self, alias: &AliasArn, answer: Result<Described, NotVisible>) {
+        self.reshaped();
         let had = self.gathered.aliases.entry(alias.clone()).or_default();
         match answer {
             Ok(described) => {
@@ -404,6 +420,9 @@ impl Findings {
     pub(super) fn told(&mut self, arn: &KeyArn, told: Told) {
         let (now, fact, silent) = (self.now(), told.fact(), told.silence().is_some());
         self.book(arn).answered(fact, silent, now);
+        // A tag may say that a key without column keys is one of the estate.
+        self.shape += u64::from(fact == Fact::Tags);
+        let told = self.shared(told);
         let Some(key) = self.gathered.keys.get_mut(arn).map(Arc::make_mut) else { return };
         match told {
             Told::RotationStatus(told) => renewed(&mut key.rotation, told),
@@ -413,6 +432,14 @@ impl Findings {
             Told::Grants(told) => renewed(&mut key.grants, told),
             Told::LastUse(told) => renewed(&mut key.last_use, told),
         }
+    }
+
+    /// A policy that other keys have too is kept once.
+    fn shared(&mut self, told: Told) -> Told {
+        let Told::Policy(Seen::Known(policy)) = told else { return told };
+        let policy = self.policies.get(&policy).cloned().unwrap_or(policy);
+        self.policies.insert(policy.clone());
+        Told::Policy(Seen::Known(policy))
     }
 
     /// The facts that a key has and KMS can be asked for.
@@ -434,6 +461,7 @@ impl Findings {
 
     /// A server's catalog.
     pub(super) fn catalog_read(&mut self, server: &ServerName, answer: Result<ServerCatalog, NotVisible>) {
+        self.reshaped();
         let had = self.gathered.servers.entry(server.clone()).or_default();
         match answer {
             Ok(mut catalog) => {

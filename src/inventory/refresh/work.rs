@@ -8,9 +8,9 @@ use tokio::sync::{Notify, watch};
 
 use crate::cloud::{Haste, KmsReads};
 use crate::estate::Estate;
-use crate::inventory::join::{Gathered, join};
+use crate::inventory::join::{self, Gathered};
 use crate::model::arn::KeyArn;
-use crate::model::pair::Inventory;
+use crate::model::pair::{Inventory, Rows};
 use crate::model::seen::NotVisible;
 use crate::model::source::Source;
 
@@ -23,6 +23,8 @@ use super::findings::Findings;
 pub(super) struct Work {
     pub estate: Arc<Estate>,
     findings: Mutex<Findings>,
+    /// The rows that were last joined, and what they are of.
+    joined: Mutex<Option<(u64, Rows)>>,
     /// Something new was found.
     pub changed: Notify,
     /// Counts the wishes to read everything again.
@@ -56,6 +58,7 @@ impl Work {
         let regions = names.iter().map(region).collect();
         Self {
             findings: Mutex::new(Findings::new(account, names, servers)),
+            joined: Mutex::new(None),
             changed: Notify::new(),
             again: watch::Sender::new(0),
             looked_at: watch::Sender::default(),
@@ -96,6 +99,7 @@ impl Work {
     pub(super) fn health(&self, source: Source, trouble: Option<NotVisible>) -> bool {
         let now = self.estate.clock.now();
         self.found(|findings| {
+            findings.reshaped();
             let health = findings.gathered.sources.entry(source).or_default();
             match trouble {
                 None => {
@@ -114,9 +118,16 @@ impl Work {
         self.with(|findings| findings.gathered.clone())
     }
 
-    /// Everything found so far, joined.
+    /// Everything found so far, joined; with the rows of the last time, where nothing has changed in them.
     pub(super) fn inventory(&self) -> Inventory {
-        join(&self.gathered())
+        let (gathered, shape) = self.with(|findings| (findings.gathered.clone(), findings.shape));
+        let mut last = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = match last.take() {
+            Some((of, rows)) if of == shape => rows,
+            _ => join::rows(&gathered),
+        };
+        *last = Some((shape, rows.clone()));
+        join::with_rows(&gathered, rows)
     }
 
     /// How far the first read has come.
