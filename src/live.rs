@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use crate::console::{KeyTrails, Responder as ConsoleEnds, Sources};
 use crate::estate::{Acting, Estate};
 use crate::gate::Gate;
+use crate::inventory::kept::Keeper;
 use crate::inventory::refresh::{RefreshHandle, Refresher};
 use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
@@ -33,10 +34,10 @@ const KEY_TRAIL: KeyTrailLimits = KeyTrailLimits { back: SignedDuration::from_ho
 pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
 
 impl Live {
-    /// Starts reading.
+    /// Starts reading, with what `keeper` kept to show until the sources answer.
     #[must_use]
-    pub fn start(estate: &Arc<Estate>) -> Self {
-        let (inventory, refresh) = Refresher::spawn(Arc::clone(estate));
+    pub fn start(estate: &Arc<Estate>, keeper: Option<Keeper>) -> Self {
+        let (inventory, refresh) = Refresher::spawn(Arc::clone(estate), keeper);
         let follower = Follower::spawn(estate, FollowOptions::default());
         Self { estate: Arc::clone(estate), inventory, refresh, follower }
     }
@@ -56,14 +57,16 @@ impl Live {
     /// What a console needs to watch. Nothing in it can act.
     #[must_use]
     pub fn watch(&self, clipboard: Clipboard) -> Sources {
-        let refresh = self.refresh.clone();
+        let (refresh, looking) = (self.refresh.clone(), self.refresh.clone());
         Sources {
             inventory: self.inventory(),
             trail: self.trail(),
             responder: None,
             key_trails: self.key_trails(),
             clock: self.estate.clock.clone(),
+            progress: self.refresh.progress(),
             refresh: Box::new(move || refresh.now()),
+            interested: Box::new(move |keys| looking.interested(keys)),
             clipboard,
         }
     }

@@ -56,6 +56,9 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 env_file: words.env_file,
                 quotas: !words.no_quotas,
                 trail_delay: words.trail_delay.map(|seconds| (seconds, seconds)),
+                company: Serving::company(words.keys, words.pairs),
+                latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
+                throttle: words.throttle,
             };
             runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
         }
@@ -64,7 +67,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
                 let format = words.format.into();
-                command::keys::run(&open.estate, format, &words.filter, person::progress(), &mut out).await
+                let (filter, last_use) = (&words.filter, words.last_use);
+                command::keys::run(&open.estate, format, filter, last_use, person::progress(), &mut out).await
             })
         }
         Verb::Dependents(words) => {
@@ -93,7 +97,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
-                screen::watch(&open, look).await
+                screen::watch(&open, &settings, look).await
             })
         }
         Verb::Respond { incident } => {

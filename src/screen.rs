@@ -15,9 +15,11 @@ use portcullis::command::{self, CommandError};
 use portcullis::console::keymap::Keymap;
 use portcullis::console::theme::ThemeName;
 use portcullis::console::{self, Mode, Options, RunbookCard, Sources, terminal};
-use portcullis::inventory::refresh::load_once;
+use portcullis::inventory::kept::Keeper;
+use portcullis::inventory::refresh::{Wants, load_once, read_into};
 use portcullis::live::Live;
 use portcullis::model::IncidentId;
+use portcullis::model::arn::KeyArn;
 use portcullis::model::pair::{DatabaseRef, Inventory};
 use portcullis::model::text::{Untrusted, visible};
 use portcullis::respond::Responder;
@@ -54,10 +56,16 @@ impl Look {
 }
 
 /// The console, read-only.
-pub async fn watch(open: &Open, look: Look) -> Result<(), CommandError> {
+pub async fn watch(open: &Open, settings: &Settings, look: Look) -> Result<(), CommandError> {
     let options = options(open, &look, Mode::Watch);
-    let live = Live::start(&open.estate);
+    let live = Live::start(&open.estate, keeper(open, settings));
     show(live.watch(terminal::clipboard()), options).await
+}
+
+/// Keeps the inventory for the next start. A simulated account is made anew each time: nothing of it is kept.
+fn keeper(open: &Open, settings: &Settings) -> Option<Keeper> {
+    let environment = &open.estate.environment;
+    (!environment.simulated).then(|| Keeper::in_folder(&settings.state_dir, &environment.name))
 }
 
 /// The console, able to act in an incident's name.
@@ -101,8 +109,12 @@ pub async fn change(
     out: &mut impl io::Write,
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &words.incident)?;
-    let inventory = load_once(&open.estate, person::progress()).await;
+    // In an emergency nobody waits for the rotations of 10,000 keys: the target's own facts are read instead.
+    let mut inventory = load_once(&open.estate, Wants::STATES, person::progress()).await;
     let target = target(&inventory, &words)?;
+    for key in keys_behind(&target, &inventory) {
+        read_into(&open.estate, &mut inventory, &key).await;
+    }
     let wanted =
         Wanted { runbook, target, reason: words.reason, typed: words.yes_i_typed, attest: words.attest };
     // The sender is kept: without it the responder would take the inventory for lost.
@@ -117,6 +129,18 @@ pub async fn change(
     let finished = task.await;
     changed?;
     finished.map_err(|error| CommandError::failed(format!("the responder ended badly: {error}")))
+}
+
+/// The keys that a target may come to.
+fn keys_behind(target: &Target, inventory: &Inventory) -> Vec<KeyArn> {
+    match target {
+        Target::Key(arn) => vec![arn.clone()],
+        Target::ColumnKey { cek, database } => inventory
+            .pairs()
+            .filter(|pair| pair.cek == *cek && database.as_ref().is_none_or(|d| pair.cmk.database == *d))
+            .filter_map(|pair| pair.cmk.link.arn().cloned())
+            .collect(),
+    }
 }
 
 /// What the words aim at: a key by its ARN, or a column key, in a database where one is named.
@@ -152,7 +176,7 @@ async fn acting(
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
     let options = options(open, &look, mode);
-    let live = Live::start(&open.estate);
+    let live = Live::start(&open.estate, keeper(open, settings));
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
     // A change under way is verified before the process ends.

@@ -10,9 +10,10 @@ use super::output;
 use super::{CommandError, keys};
 use crate::estate::Estate;
 use crate::inventory::dependents::{Moment, record, sections};
-use crate::inventory::refresh::{Progress, load_once};
+use crate::inventory::refresh::{Progress, Wants, load_once};
 use crate::model::arn::{AliasArn, KeyArn};
 use crate::model::dependents::Dependents;
+use crate::model::key::KmsKey;
 use crate::model::pair::{DatabaseRef, Inventory, KeyLink, Pair};
 use crate::model::seen::Seen;
 use crate::model::text::visible;
@@ -45,9 +46,14 @@ pub async fn run(
     progress: impl FnMut(Progress),
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let inventory = load_once(estate, progress).await;
+    let mut inventory = load_once(estate, Wants::STATES, progress).await;
     let mut found = Vec::new();
     for key in keys_meant(&inventory, wanted)? {
+        // Grants and policy of the few that are meant, not of every key.
+        if let Some(known) = inventory.keys.get(&key) {
+            let filled = estate.cloud.kms(key.region()).filled(KmsKey::clone(known)).await;
+            inventory.keys.insert(key.clone(), Arc::new(filled));
+        }
         let limits = KeyTrailLimits { back: wanted.since, pages: PAGES };
         let answer = Seen::from(read_key_trail(estate, &key, limits).await.map(Arc::new));
         let known = key_use(&key, None, Some(&answer), estate.clock.now());

@@ -9,7 +9,7 @@ use crate::estate::Estate;
 use crate::inventory::filter::Filter;
 use crate::inventory::index::Index;
 use crate::inventory::present::{self, PairLine, PairRecord};
-use crate::inventory::refresh::{Progress, load_once};
+use crate::inventory::refresh::{Fact, Progress, Wants, load_once};
 use crate::model::pair::Inventory;
 
 const HEAD: [&str; 9] =
@@ -17,16 +17,20 @@ const HEAD: [&str; 9] =
 
 /// Loads the inventory and prints the rows that `filter` lets through. `progress` is told how far it has come.
 ///
+/// When each key was last used is read only where `last_use` says so: KMS answers five such requests a second.
+///
 /// # Errors
 /// When writing fails; when a source could not be read at all, after printing what the others say.
 pub async fn run(
     estate: &Arc<Estate>,
     format: Format,
     filter: &str,
+    last_use: bool,
     progress: impl FnMut(Progress),
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
-    let inventory = load_once(estate, progress).await;
+    let wants = if last_use { Wants::TABLE.with(Fact::LastUse) } else { Wants::TABLE };
+    let inventory = load_once(estate, wants, progress).await;
     let (policies, now) = (&estate.environment.age, estate.clock.now());
     let shown = Index::build(&inventory, policies, now).matching(&Filter::parse(filter), None);
     let rows = shown.iter().filter_map(|&at| inventory.rows.get(at as usize));

@@ -33,6 +33,7 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::inventory::Progress;
 use crate::model::IncidentId;
 use crate::model::age::AgePolicies;
 use crate::model::arn::KeyArn;
@@ -52,8 +53,12 @@ pub struct Sources {
     /// The responder's two ends. None in watch mode: without them nothing can be asked for, whatever is typed.
     pub responder: Option<Responder>,
     pub clock: Clock,
+    /// How far the first load has come.
+    pub progress: watch::Receiver<Progress>,
     /// Asks every source again, now.
     pub refresh: Box<dyn Fn() + Send>,
+    /// Told which keys are on screen, so that these are read first.
+    pub interested: Interested,
     /// Puts text on the clipboard: [`terminal::clipboard`] in production.
     pub clipboard: Clipboard,
 }
@@ -63,6 +68,8 @@ pub struct KeyTrails {
     pub ask: Box<dyn Fn(KeyArn) + Send>,
     pub told: mpsc::UnboundedReceiver<(KeyArn, Seen<Arc<KeyTrail>>)>,
 }
+/// Told which keys are on screen.
+pub type Interested = Box<dyn Fn(&[KeyArn]) + Send>;
 
 /// Puts text on a clipboard.
 pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;

@@ -20,6 +20,7 @@ use super::snapshot::Snapshot;
 use super::state::{Action, Event, State, Words, update};
 use super::{Exit, Options, Sources, draw, svg};
 use crate::model::age::AgePolicies;
+use crate::model::arn::KeyArn;
 
 /// Why the console stopped against its will.
 #[derive(Debug, thiserror::Error)]
@@ -60,9 +61,11 @@ pub async fn run<B: Backend>(
         age: state.options.age.clone(),
     };
 
+    let mut looking = Looking::default();
     loop {
         if state.take_dirty() {
             terminal.draw(|frame| draw::draw(&mut state, frame)).map_err(drawing)?;
+            looking.tell(&state, &sources);
         }
         let mut event = road.next(&mut sources).await?;
         for _ in 0..AT_ONCE {
@@ -78,6 +81,20 @@ pub async fn run<B: Backend>(
                 Some(more) => event = more?,
                 None => break,
             }
+        }
+    }
+}
+
+/// Tells whoever reads keys which of them are on screen, when that changes.
+#[derive(Default)]
+struct Looking(Vec<KeyArn>);
+
+impl Looking {
+    fn tell(&mut self, state: &State, sources: &Sources) {
+        let keys = super::screens::keys::on_screen(state);
+        if keys != self.0 {
+            (sources.interested)(&keys);
+            self.0 = keys;
         }
     }
 }
@@ -143,6 +160,9 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
                     Ok(Event::Trail(sources.trail.borrow_and_update().clone()))
                 }
                 Some((key, answer)) = sources.key_trails.told.recv() => Ok(Event::KeyTrail(key, answer)),
+                Ok(()) = sources.progress.changed() => {
+                    Ok(Event::Progress(sources.progress.borrow_and_update().clone()))
+                }
                 () = tokio::time::sleep_until(self.tick) => {
                     let now = sources.clock.now();
                     self.tick = next_tick(now);

@@ -24,6 +24,7 @@ use super::snapshot::Snapshot;
 use super::theme::{Theme, ThemeName, Tone};
 use super::widgets::picker::Picker;
 use super::{Exit, Options};
+use crate::inventory::Progress;
 use crate::journal::Entry;
 use crate::model::arn::KeyArn;
 use crate::model::seen::Seen;
@@ -39,6 +40,8 @@ pub enum Event {
     Trail(Arc<TrailView>),
     /// What CloudTrail answered about one key.
     KeyTrail(KeyArn, Seen<Arc<KeyTrail>>),
+    /// How far the first load has come.
+    Progress(Progress),
     Told(Box<Told>),
     ResponderGone,
     /// A full second has passed.
@@ -103,6 +106,7 @@ pub struct State {
     pub options: Arc<Options>,
     pub theme: Theme,
     pub now: Timestamp,
+    pub progress: Progress,
     pub size: (u16, u16),
     pub screen: Screen,
     pub overlay: Option<Overlay>,
@@ -142,6 +146,7 @@ impl State {
             theme: Theme::new(options.theme),
             options: Arc::new(options),
             now,
+            progress: Progress::default(),
             size,
             screen: Screen::Keys,
             overlay: None,
@@ -221,6 +226,7 @@ pub fn update(state: &mut State, event: Event) -> Vec<Action> {
             events::refresh(state);
         }
         Event::KeyTrail(key, answer) => state.dependents.answered(key, answer),
+        Event::Progress(progress) => state.progress = progress,
         Event::Told(told) => on_told(state, *told),
         Event::ResponderGone => {
             state.can_act = false;

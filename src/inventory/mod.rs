@@ -8,6 +8,7 @@ pub mod dependents;
 pub mod filter;
 pub mod index;
 pub mod join;
+pub mod kept;
 mod link;
 pub mod present;
 pub mod refresh;
@@ -16,7 +17,8 @@ pub use anomaly::{Anomaly, anomalies};
 pub use filter::Filter;
 pub use index::{Column, Index, Sort};
 pub use join::{Gathered, join};
-pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
+pub use kept::Keeper;
+pub use refresh::{Fact, Progress, RefreshHandle, Refresher, Wants, load_once};
 
 #[cfg(test)]
 mod laws_tests;

@@ -1,6 +1,7 @@
 //! Pairs: what the Keys screen lists, one row each, nothing dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,55 @@ impl Row {
     }
 }
 
+/// Rows that inventories share where nothing has changed in them: 100,000 rows are not kept twice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rows(Arc<Vec<Row>>);
+
+impl Deref for Rows {
+    type Target = Vec<Row>;
+
+    fn deref(&self) -> &Vec<Row> {
+        &self.0
+    }
+}
+
+impl DerefMut for Rows {
+    fn deref_mut(&mut self) -> &mut Vec<Row> {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<Vec<Row>> for Rows {
+    fn from(rows: Vec<Row>) -> Self {
+        Self(Arc::new(rows))
+    }
+}
+
+impl FromIterator<Row> for Rows {
+    fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
+        rows.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl<'a> IntoIterator for &'a Rows {
+    type Item = &'a Row;
+    type IntoIter = std::slice::Iter<'a, Row>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Rows {
+    type Item = &'a mut Row;
+    type IntoIter = std::slice::IterMut<'a, Row>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
+
 /// Everything known at one moment: immutable, replaced whole by each refresh.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
@@ -171,7 +221,7 @@ pub struct Inventory {
     pub regions: BTreeSet<String>,
     /// RDS instances, by Region: one that does not answer hides no other.
     pub rds: BTreeMap<String, Seen<Vec<RdsInstance>>>,
-    pub rows: Vec<Row>,
+    pub rows: Rows,
     pub sources: BTreeMap<Source, SourceHealth>,
 }
 
@@ -198,6 +248,19 @@ impl Inventory {
             (None, None) if self.regions.contains(arn.region()) => Seen::Loading,
             (None, None) => Seen::NotVisible(NotVisible::new(Cause::Unreachable, unwatched(arn.region()))),
         }
+    }
+
+    /// Whether what is known of a row's key or catalog is from an earlier run and has not been read again yet.
+    #[must_use]
+    pub fn is_kept(&self, row: &Row) -> bool {
+        let before = |source: Source, read_at| {
+            let kept = self.sources.get(&source).and_then(|health| health.kept);
+            kept.is_some_and(|kept| read_at <= kept)
+        };
+        let key = self.key_of(row);
+        let catalog = row.cmk().and_then(|cmk| self.servers.iter().find(|s| s.server == cmk.database.server));
+        key.is_some_and(|key| before(Source::Kms(key.arn.region().to_owned()), key.read_at))
+            || catalog.is_some_and(|catalog| before(Source::Sql(catalog.server.clone()), catalog.read_at))
     }
 
     /// The pairs among the rows.

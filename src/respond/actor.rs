@@ -123,7 +123,7 @@ impl Actor {
             let Some(live) = self.live.as_mut().filter(|live| !live.run.left) else { return };
             let runbook = Arc::clone(&live.runbook);
             let went = match live.run.next(&runbook) {
-                Next::Target => self.find_target(),
+                Next::Target => self.find_target().await,
                 Next::Step(_, step) => match self.step(step).await {
                     Err(Stop::Failed(trouble)) if step.on_failure == OnFailure::GoOn => {
                         self.done(Outcome::WentOn { reason: trouble.reason }).map_err(Stop::from)

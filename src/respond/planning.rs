@@ -104,6 +104,7 @@ pub(super) fn preview(
     if !inventory.keys.contains_key(&plan.key) {
         warnings.push("this key is not in the inventory: grants and relatives are not known".to_owned());
     }
+    warnings.extend(old_key(&plan, inventory, now));
     warnings.extend(old_catalogs(inventory, now));
     warnings.extend(dropped.and_then(|drop| beyond_window(&plan, drop, estate, now)));
     let acting_as = match &estate.identity {
@@ -115,6 +116,13 @@ pub(super) fn preview(
     let mut preview = Preview::of(plan, dependents, &estate.environment, acting_as)?;
     preview.warnings.extend(warnings);
     Ok(preview)
+}
+
+/// Grants and relatives are as the inventory has them: the state alone was read just now.
+fn old_key(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Option<String> {
+    let read_at = inventory.keys.get(&plan.key)?.read_at;
+    (now.duration_since(read_at) > CATALOG_IS_OLD)
+        .then(|| format!("what is told of the key's grants and relatives is {} old", ago(read_at, now)))
 }
 
 /// SQL catalogs that may not show all that depends on the key any more.

@@ -45,7 +45,7 @@ impl House {
         let stage = Stage::set(7, Timestamp::now()).unwrap();
         let estate = Estate::open(stage.environment.clone(), stage.wire.clone(), stage.clock.clone()).await;
         let estate = estate.unwrap();
-        let live = Live::start(&estate);
+        let live = Live::start(&estate, None);
         let mut inventory = live.inventory();
         inventory.wait_for(|all| all.pairs().count() >= 40 && all_asked_about(all)).await.unwrap();
         live.trail().wait_for(|trail| trail.events.iter().next().is_some()).await.unwrap();

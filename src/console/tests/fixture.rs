@@ -257,7 +257,7 @@ pub fn inventory() -> Inventory {
                 region: "eu-west-1".into(),
             }]),
         )]),
-        rows,
+        rows: rows.into(),
         sources: BTreeMap::from([
             (Source::Kms("eu-west-1".into()), health(8)),
             (Source::Sql(ServerName("sql-1".into())), health(31)),

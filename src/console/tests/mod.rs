@@ -23,6 +23,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use self::terminal::SharedTerminal;
 use super::{ConsoleError, Exit, KeyTrails, Mode, Options, Responder, Sources, run};
 use crate::clock::Clock;
+use crate::inventory::Progress;
 use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::model::seen::Seen;
@@ -40,6 +41,8 @@ pub struct Bench {
     answer: mpsc::UnboundedSender<(KeyArn, Seen<Arc<KeyTrail>>)>,
     pub copied: Arc<Mutex<VecDeque<String>>>,
     pub refreshed: Arc<AtomicUsize>,
+    pub progress: watch::Sender<Progress>,
+    pub looked_at: Arc<Mutex<Vec<KeyArn>>>,
     terminal: SharedTerminal,
     stop: Option<oneshot::Sender<()>>,
     console: JoinHandle<Result<Exit, ConsoleError>>,
@@ -68,6 +71,9 @@ impl Bench {
         let (clipboard, refreshing) = (Arc::clone(&copied), Arc::clone(&refreshed));
         let (asked_about, keys_asked) = mpsc::unbounded_channel();
         let (answer, answers) = mpsc::unbounded_channel();
+        let (progress, progress_seen) = watch::channel(Progress::default());
+        let looked_at = Arc::<Mutex<Vec<KeyArn>>>::default();
+        let looking = Arc::clone(&looked_at);
         let begun = tokio::time::Instant::now();
         let sources = Sources {
             inventory: inventory_seen,
@@ -81,6 +87,8 @@ impl Bench {
             responder,
             // The paused clock of tokio, told as a time of day.
             clock: Clock::from_fn(move || fixture::now() + begun.elapsed()),
+            progress: progress_seen,
+            interested: Box::new(move |keys| *looking.lock().unwrap() = keys.to_vec()),
             refresh: Box::new(move || {
                 refreshing.fetch_add(1, Ordering::Relaxed);
             }),
@@ -106,6 +114,8 @@ impl Bench {
             answer,
             copied,
             refreshed,
+            progress,
+            looked_at,
             terminal,
             stop: Some(stop),
             console,

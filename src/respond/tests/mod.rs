@@ -398,3 +398,26 @@ async fn a_wait_may_be_cut_short_and_outlives_the_process() {
     house.ask(Ask::Proceed).await;
     assert!(matches!(house.waits().await.waiting, Waiting::Choice { .. }));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_begun_before_kms_was_asked_asks_it_first() {
+    let mut house = House::built().await;
+    let key = house.key_named(NAME);
+    house.forget_kms().await;
+    house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;
+    let run = house.waits().await;
+    assert_eq!(run.key.as_ref(), Some(&key), "{:?}", run.waiting);
+    assert!(house.refusals.is_empty(), "{:?}", house.refusals);
+    // A key path that leads nowhere is still said so.
+    house.ask(Ask::Leave).await;
+    house.waits().await;
+    house.sim.faults().add(Fault {
+        on: Hits::Operation("DescribeKey".into()),
+        effect: Effect::AccessDenied,
+        times: None,
+    });
+    house.start(REVOKE, "CEK_Messages_File", "buzz_prod").await;
+    let run = house.waits().await;
+    let Waiting::Failed { reason, .. } = &run.waiting else { unreachable!("{:?}", run.waiting) };
+    assert!(reason.contains("cannot be seen"), "{reason}");
+}

@@ -213,7 +213,7 @@ pub(super) fn fill(world: &mut World, now: Timestamp) {
     }
 }
 
-fn logins() -> Vec<Login> {
+pub(super) fn logins() -> Vec<Login> {
     const MASTER_KEYS: &str = "VIEW ANY COLUMN MASTER KEY DEFINITION";
     let reader = [
         "CONNECT SQL",
@@ -345,7 +345,7 @@ impl Builder<'_> {
 }
 
 /// `0x01 | path length | ciphertext length | path, UTF-16LE, lower case | ciphertext`, lengths in bytes, u16le.
-fn envelope(path: &str, ciphertext: &[u8]) -> Vec<u8> {
+pub(super) fn envelope(path: &str, ciphertext: &[u8]) -> Vec<u8> {
     let path: Vec<u8> = path.to_lowercase().encode_utf16().flat_map(u16::to_le_bytes).collect();
     let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_le_bytes();
     let mut value = vec![0x01];
@@ -399,6 +399,6 @@ fn table_id(database: &Database) -> i32 {
     highest + 32_000_114 / 2
 }
 
-fn next_id(count: usize) -> i32 {
+pub(super) fn next_id(count: usize) -> i32 {
     i32::try_from(count + 1).unwrap_or(i32::MAX)
 }

@@ -22,6 +22,7 @@ use crate::console::widgets::text::width;
 use crate::inventory::present::{PairLine, StateKind, line};
 use crate::inventory::{Column as By, Filter, Sort};
 use crate::model::age::Verdict;
+use crate::model::arn::KeyArn;
 use crate::model::pair::{Inventory, Row};
 
 pub use detail::counted;
@@ -112,6 +113,23 @@ fn sort_by(state: &mut State, sort: Sort) {
 #[must_use]
 pub fn selected(state: &State) -> Option<&Row> {
     state.snapshot.inventory.rows.get(state.keys.picker.selected()?)
+}
+
+/// The keys that somebody can see now, the selected one first.
+#[must_use]
+pub fn on_screen(state: &State) -> Vec<KeyArn> {
+    if state.screen != Screen::Keys {
+        return Vec::new();
+    }
+    let (picker, inventory) = (&state.keys.picker, &state.snapshot.inventory);
+    let rows = picker.list.drawn().filter_map(|index| inventory.rows.get(picker.row(index)?));
+    let mut keys: Vec<KeyArn> = Vec::new();
+    for arn in selected(state).into_iter().chain(rows).filter_map(Row::key_arn) {
+        if !keys.contains(arn) {
+            keys.push(arn.clone());
+        }
+    }
+    keys
 }
 
 /// Answers a command.
@@ -332,6 +350,9 @@ fn cells(state: &State, row: &Row) -> Vec<Cell> {
         Some(percent) => Cell::new(gauge(percent), age_tone(&told)),
         None => Cell::new(told.rotated.clone(), Tone::Dim),
     };
+    if state.snapshot.inventory.is_kept(row) {
+        return kept_cells(told, rotating, age);
+    }
     vec![
         Cell::new(format!("{} {}", told.kind.glyph(), told.state), tone_of(told.kind)),
         Cell::new(format!("{}{rotating}", told.column_key), if is_pair { Tone::Text } else { Tone::Dim }),
@@ -342,6 +363,21 @@ fn cells(state: &State, row: &Row) -> Vec<Cell> {
         Cell::new(told.next, Tone::Text),
         Cell::new(told.last_used, Tone::Text),
     ]
+}
+
+/// What is from an earlier run looks like it: every figure of it may have changed since.
+fn kept_cells(told: PairLine, rotating: &str, age: Cell) -> Vec<Cell> {
+    let texts = [
+        format!("~ {}", told.state),
+        format!("{}{rotating}", told.column_key),
+        told.master_key,
+        told.database,
+        told.rotated,
+        age.text.into_owned(),
+        told.next,
+        told.last_used,
+    ];
+    texts.map(|text| Cell::new(text, Tone::Dim)).into()
 }
 
 fn age_tone(told: &PairLine) -> Tone {
