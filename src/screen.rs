@@ -202,7 +202,7 @@ fn options(open: &Open, look: &Look, mode: Mode) -> Options {
                 text: runbook.paper(),
             })
             .collect(),
-        age: environment.age,
+        age: environment.age.clone(),
         column_key_cache: environment.column_key_cache,
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
     }

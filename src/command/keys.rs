@@ -27,20 +27,20 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let inventory = load_once(estate, progress).await;
-    let (policy, now) = (estate.environment.age, estate.clock.now());
-    let shown = Index::build(&inventory, policy, now).matching(&Filter::parse(filter), None);
+    let (policies, now) = (&estate.environment.age, estate.clock.now());
+    let shown = Index::build(&inventory, policies, now).matching(&Filter::parse(filter), None);
     let rows = shown.iter().filter_map(|&at| inventory.rows.get(at as usize));
     match format {
         Format::Json => {
-            let records: Vec<_> = rows.map(|row| present::record(&inventory, row, policy, now)).collect();
+            let records: Vec<_> = rows.map(|row| present::record(&inventory, row, policies, now)).collect();
             output::json(out, &records)?;
         }
         Format::Csv => {
-            let rows = rows.map(|row| present::record(&inventory, row, policy, now).values());
+            let rows = rows.map(|row| present::record(&inventory, row, policies, now).values());
             output::csv(out, &PairRecord::FIELDS, rows)?;
         }
         Format::Table => {
-            output::table(out, &HEAD, rows.map(|row| cells(present::line(&inventory, row, policy, now))))?;
+            output::table(out, &HEAD, rows.map(|row| cells(present::line(&inventory, row, policies, now))))?;
         }
     }
     complete(&inventory)

@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
 use crate::model::IncidentId;
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::pair::Inventory;
 use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Told};
@@ -80,7 +80,7 @@ pub struct Options {
     pub no_color: bool,
     pub keymap: keymap::Keymap,
     pub runbooks: Vec<RunbookCard>,
-    pub age: AgePolicy,
+    pub age: AgePolicies,
     /// How long clients may keep decrypted column keys.
     pub column_key_cache: SignedDuration,
     /// Where saved screens and plans go.

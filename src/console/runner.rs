@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use super::snapshot::Snapshot;
 use super::state::{Action, Event, State, Words, update};
 use super::{Exit, Options, Sources, draw, svg};
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 
 /// Why the console stopped against its will.
 #[derive(Debug, thiserror::Error)]
@@ -50,14 +50,14 @@ pub async fn run<B: Backend>(
     let trail = sources.trail.borrow_and_update().clone();
     let can_act = sources.responder.is_some();
     let mut state = State::new(options, can_act, trail, sources.clock.now(), (size.width, size.height));
-    let snapshot = Snapshot::of(inventory, state.options.age, state.now);
+    let snapshot = Snapshot::of(inventory, &state.options.age, state.now);
     update(&mut state, Event::Inventory(Arc::new(snapshot)));
     let mut road = Road {
         input: Box::pin(input),
         shutdown: Box::pin(shutdown),
         tick: next_tick(sources.clock.now()),
         preparing: None,
-        age: state.options.age,
+        age: state.options.age.clone(),
     };
 
     loop {
@@ -93,7 +93,7 @@ struct Road<I, S> {
     tick: Instant,
     /// The newest inventory, while it is made ready beside this task.
     preparing: Option<JoinHandle<Snapshot>>,
-    age: AgePolicy,
+    age: AgePolicies,
 }
 
 impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
@@ -153,9 +153,9 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
 
     /// Begins to make the newest inventory ready.
     fn prepare(&mut self, sources: &mut Sources) {
-        let (age, now) = (self.age, sources.clock.now());
+        let (age, now) = (self.age.clone(), sources.clock.now());
         let inventory = sources.inventory.borrow_and_update().clone();
-        self.preparing = Some(tokio::task::spawn_blocking(move || Snapshot::of(inventory, age, now)));
+        self.preparing = Some(tokio::task::spawn_blocking(move || Snapshot::of(inventory, &age, now)));
     }
 }
 

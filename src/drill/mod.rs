@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::cloud::{HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
 use crate::database::{Dialer, InProcessSql};
 use crate::estate::Wire;
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
 use crate::settings::secrecy_text::SecretText;
 use crate::settings::{AuditSettings, Environment, PasswordFrom, SIMULATED, SqlServerSettings};
@@ -116,7 +116,8 @@ fn environment(simulator: &Simulator) -> Environment {
         sql: servers.into_iter().map(server).collect(),
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit,
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
+        estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
         recovery_window: SignedDuration::from_hours(7 * 24),

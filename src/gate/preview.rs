@@ -101,21 +101,22 @@ fn undo(operation: Operation) -> String {
 fn warnings(operation: Operation, dependents: &Dependents) -> Vec<String> {
     let mut warnings = Vec::new();
     let drop = operation == Operation::DisableKey;
-    match &dependents.rds {
-        Seen::Known(instances) if drop => warnings.extend(instances.iter().map(|instance| {
+    let rds = &dependents.rds;
+    if drop {
+        warnings.extend(rds.known.iter().map(|instance| {
             format!(
                 "RDS {} stores its data under this key: the instance goes down; after 7 days it can only be restored from backup",
                 instance.id
             )
-        })),
-        Seen::Known(_) => {}
-        Seen::NotVisible(why) => {
-            warnings.push(format!("whether RDS instances store their data under this key is {why}"));
-        }
-        Seen::Loading => warnings
-            .push("whether RDS instances store their data under this key has not been read yet".to_owned()),
+        }));
     }
-    if !drop && matches!(&dependents.rds, Seen::Known(instances) if !instances.is_empty()) {
+    warnings.extend(rds.not_visible.iter().map(|(region, why)| {
+        format!("whether RDS instances of {region} store their data under this key is {why}")
+    }));
+    warnings.extend(rds.loading.iter().map(|region| {
+        format!("whether RDS instances of {region} store their data under this key has not been read yet")
+    }));
+    if !drop && !rds.known.is_empty() {
         warnings.push(
             "RDS instances under this key do not come back by themselves: start them once the key is enabled"
                 .to_owned(),

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::{Gathered, join};
 use crate::inventory::testing::{self, ACCOUNT, alias, arn, cmk, database, key, objects, server};
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::catalog::{Envelope, KeyValue, MasterKey};
 use crate::model::key::Manager;
 use crate::model::pair::{KeyLink, Pair, Row};
@@ -94,7 +94,7 @@ fn aws_managed_keys_are_no_rows_and_other_unnamed_keys_are() {
         .rows
         .iter()
         .filter_map(|row| match row {
-            Row::UnreferencedKey { key } => Some(key.clone()),
+            Row::UnreferencedKey { key, .. } => Some(key.clone()),
             _ => None,
         })
         .collect();
@@ -178,7 +178,7 @@ proptest! {
         let is_unread_server = |row: &&Row| matches!(row, Row::UnreadableServer { .. });
         prop_assert_eq!(inventory.rows.iter().filter(is_unread_server).count(), 1);
 
-        let counts = crate::inventory::present::counts(&inventory, AgePolicy::default(), Timestamp::UNIX_EPOCH);
+        let counts = crate::inventory::present::counts(&inventory, &AgePolicies::default(), Timestamp::UNIX_EPOCH);
         let told = counts.enabled + counts.overdue + counts.disabled + counts.pending_deletion
             + counts.not_visible + counts.other;
         prop_assert_eq!(told, counts.pairs);

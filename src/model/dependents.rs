@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::arn::KeyArn;
 use super::key::Grant;
 use super::pair::{DatabaseRef, Inventory};
-use super::seen::Seen;
+use super::seen::{Cause, NotVisible, Partly, Seen};
 use super::text::Untrusted;
 
 /// An RDS instance and the key that encrypts its storage.
@@ -31,7 +31,9 @@ pub struct Dependents {
     /// `database.schema.table.column`, by parts.
     pub columns: BTreeSet<(DatabaseRef, Untrusted, Untrusted, Untrusted)>,
     pub databases: BTreeSet<DatabaseRef>,
-    pub rds: Seen<Vec<RdsInstance>>,
+    /// Instances whose storage it encrypts. A storage key is of the instance's own Region, so it is that
+    /// Region alone that may be missing.
+    pub rds: Partly<RdsInstance>,
     pub grants: Seen<Vec<Grant>>,
     /// Relatives in other Regions, which a change to this key does not touch.
     pub relatives: Vec<KeyArn>,
@@ -49,13 +51,7 @@ impl Dependents {
             column_keys: BTreeSet::new(),
             columns: BTreeSet::new(),
             databases: BTreeSet::new(),
-            rds: match &inventory.rds {
-                Seen::Known(all) => {
-                    Seen::Known(all.iter().filter(|i| i.storage_key.as_ref() == Some(key)).cloned().collect())
-                }
-                Seen::Loading => Seen::Loading,
-                Seen::NotVisible(why) => Seen::NotVisible(why.clone()),
-            },
+            rds: storage_under(key, inventory),
             grants: inventory.keys.get(key).map(|k| k.grants.clone()).unwrap_or_default(),
             relatives: relatives(key, inventory),
             blind_spots: Vec::new(),
@@ -76,12 +72,29 @@ impl Dependents {
                     found.blind_spots.push(format!("{} on {}: {why}", database.database, database.server));
                 }
                 Row::UnreadableServer { server, why } => found.blind_spots.push(format!("{server}: {why}")),
+                // An alias that cannot be listed may lead here from any database.
+                Row::UnreadableRegion { region, why } if region == key.region() => {
+                    found.blind_spots.push(format!("KMS {region}: {why}"));
+                }
                 _ => {}
             }
         }
         found.blind_spots.extend(hidden_columns(&found.databases, inventory));
         found
     }
+}
+
+/// The RDS instances whose storage `key` encrypts.
+fn storage_under(key: &KeyArn, inventory: &Inventory) -> Partly<RdsInstance> {
+    let mut found = Partly::default();
+    let Some(said) = inventory.rds.get(key.region()) else {
+        let why = "it is not among this environment's Regions: add it to the settings to see its instances";
+        found.add(key.region(), Seen::<Vec<_>>::NotVisible(NotVisible::new(Cause::Unreachable, why)));
+        return found;
+    };
+    let under = |all: Vec<RdsInstance>| all.into_iter().filter(|one| one.storage_key.as_ref() == Some(key));
+    found.add(key.region(), said.clone().map(under));
+    found
 }
 
 /// Databases among `databases` of which SQL Server may not list every column, in words.

@@ -25,8 +25,16 @@ pub struct KmsKey {
     pub created: Timestamp,
     /// When KMS will delete it; it may come up to 24 h late.
     pub deletion_date: Option<Timestamp>,
-    /// When imported material expires.
+    /// The days that were asked for while replicas hold a primary's deletion up; there is no date then.
+    pub pending_window_days: Option<u32>,
+    /// Whether imported material expires; None for material that was not imported, or is not there yet.
+    pub expiration: Option<ExpirationModel>,
+    /// When imported material expires: the earliest of all that the key has.
     pub valid_to: Option<Timestamp>,
+    /// The material in use (`CurrentKeyMaterialId`): what events of decryption name too.
+    pub material_id: Option<String>,
+    /// Where the material is kept, if that is not KMS itself.
+    pub key_store: Option<KeyStore>,
     /// When `DescribeKey` said all this.
     pub read_at: Timestamp,
     /// Names without the `alias/` prefix.
@@ -65,7 +73,9 @@ impl KmsKey {
                     "imported material: import new material, then rotate on demand",
                 ),
                 Origin::CustomKeyStore | Origin::ExternalKeyStore | Origin::Other(_) => {
-                    AutomaticRotation::Impossible("keys in custom key stores do not rotate automatically")
+                    AutomaticRotation::Impossible(
+                        "KMS does not rotate keys in custom key stores: a new key is the only way",
+                    )
                 }
             }
         }
@@ -177,6 +187,37 @@ aws_words!(
     Manager { Customer = "CUSTOMER", Aws = "AWS" }
 );
 
+aws_words!(
+    /// Whether imported material expires.
+    ExpirationModel { Expires = "KEY_MATERIAL_EXPIRES", DoesNotExpire = "KEY_MATERIAL_DOES_NOT_EXPIRE" }
+);
+
+/// A custom key store, and what a key is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum KeyStore {
+    /// In a cluster of `CloudHSM`.
+    CloudHsm { store_id: String, cluster_id: Option<String> },
+    /// Outside AWS, behind a proxy: `xks_key_id` is the key's name in the external key manager.
+    External { store_id: String, xks_key_id: Option<Untrusted> },
+}
+
+impl fmt::Display for KeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let visible = super::text::visible;
+        match self {
+            Self::CloudHsm { store_id, cluster_id } => {
+                write!(f, "CloudHSM, store {}", visible(store_id))?;
+                cluster_id.iter().try_for_each(|id| write!(f, ", cluster {}", visible(id)))
+            }
+            Self::External { store_id, xks_key_id } => {
+                write!(f, "external, store {}", visible(store_id))?;
+                xks_key_id.iter().try_for_each(|id| write!(f, ", key {id} there"))
+            }
+        }
+    }
+}
+
 /// A multi-Region key's place among its relatives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MultiRegion {
@@ -198,15 +239,19 @@ pub struct RotationStatus {
 }
 
 /// One entry of `ListKeyRotations`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotationRecord {
     /// None for the first material, which was never rotated to.
     pub at: Option<Timestamp>,
     /// `AUTOMATIC` or `ON_DEMAND`.
     pub kind: Option<String>,
     pub material_id: Option<String>,
-    /// `CURRENT`, `NON_CURRENT` …
+    /// `CURRENT`, `NON_CURRENT`, `PENDING_ROTATION`, `PENDING_MULTI_REGION_IMPORT_AND_ROTATION`.
     pub material_state: Option<String>,
+    /// For imported material: `IMPORTED` or `PENDING_IMPORT`. Any that is missing makes the key unusable.
+    pub import_state: Option<String>,
+    /// When this material expires, where it was imported and does.
+    pub valid_to: Option<Timestamp>,
 }
 
 /// A grant on a key.
@@ -219,6 +264,10 @@ pub struct Grant {
     /// The encryption context it is bound to, as JSON text.
     pub constraints: Option<Untrusted>,
     pub created: Option<Timestamp>,
+    /// Who may retire it besides the grantee (where its operations say so) and the account.
+    pub retiring: Option<Untrusted>,
+    /// The account that it was issued under, as KMS writes it.
+    pub issuing_account: Option<Untrusted>,
 }
 
 /// What `GetKeyLastUsage` says. Successful cryptographic use only.

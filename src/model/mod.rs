@@ -8,7 +8,9 @@ pub mod event;
 pub mod key;
 pub mod pair;
 pub mod plan;
+pub mod rotation;
 pub mod seen;
+pub mod selector;
 pub mod source;
 pub mod text;
 

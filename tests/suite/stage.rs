@@ -70,7 +70,7 @@ impl House {
             no_color: false,
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             runbooks: runbooks.iter().map(card).collect(),
-            age: environment.age,
+            age: environment.age.clone(),
             column_key_cache: environment.column_key_cache,
             save_dir: save_dir.to_owned(),
         }

@@ -215,16 +215,13 @@ fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
         Seen::Loading => sheet.text("  grants: not read yet", Tone::Notice),
         Seen::NotVisible(_) => {}
     }
-    match &dependents.rds {
-        Seen::Known(all) if all.is_empty() => {
-            sheet.text("  RDS: no instance stores its data under it", Tone::Text);
-        }
-        Seen::Known(all) => {
-            let told: Vec<String> =
-                all.iter().map(|instance| format!("{} ({})", instance.id, instance.status)).collect();
-            sheet.text(format!("  RDS: {}", told.join(", ")), Tone::Text);
-        }
-        Seen::Loading | Seen::NotVisible(_) => {}
+    let rds = &dependents.rds;
+    if !rds.known.is_empty() {
+        let told: Vec<String> =
+            rds.known.iter().map(|instance| format!("{} ({})", instance.id, instance.status)).collect();
+        sheet.text(format!("  RDS: {}", told.join(", ")), Tone::Text);
+    } else if rds.is_whole() {
+        sheet.text("  RDS: no instance stores its data under it", Tone::Text);
     }
 }
 

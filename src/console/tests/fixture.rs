@@ -1,6 +1,6 @@
 //! A hand-made account: one key of every kind that the screens tell apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -10,7 +10,7 @@ use crate::console::theme::ThemeName;
 use crate::console::{Mode, Options, RunbookCard};
 use crate::gate::preview::Preview;
 use crate::journal::Entry;
-use crate::model::age::{AgePolicy, DAY};
+use crate::model::age::{AgePolicies, DAY};
 use crate::model::arn::KeyArn;
 use crate::model::catalog::{EncryptedColumn, EncryptionType, Envelope, ServerName};
 use crate::model::dependents::{Dependents, RdsInstance};
@@ -19,7 +19,7 @@ use crate::model::key::{
     Grant, KeySpec, KeyState, KeyUsage, KmsKey, LastUse, Manager, MultiRegion, Origin, RotationRecord,
     RotationStatus,
 };
-use crate::model::pair::{CmkRef, DatabaseRef, Inventory, KeyLink, Pair, Row};
+use crate::model::pair::{CmkRef, DatabaseRef, EstateMark, Inventory, KeyLink, KeyPlace, Pair, Row};
 use crate::model::plan::{Observed, Operation, Plan};
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
@@ -55,7 +55,11 @@ pub fn key(number: u32, alias: &str, age: i32) -> KmsKey {
         description: "Column encryption".into(),
         created: now() - days(age + 400),
         deletion_date: None,
+        pending_window_days: None,
+        expiration: None,
         valid_to: None,
+        material_id: None,
+        key_store: None,
         read_at: now() - SignedDuration::from_secs(8),
         aliases: Seen::Known(vec![alias.into()]),
         tags: Seen::Known(BTreeMap::from([("team".to_owned(), "payments".into())])),
@@ -70,6 +74,8 @@ pub fn key(number: u32, alias: &str, age: i32) -> KmsKey {
             kind: Some("AUTOMATIC".into()),
             material_id: None,
             material_state: Some("CURRENT".into()),
+            import_state: None,
+            valid_to: None,
         }]),
         grants: Seen::Known(vec![
             grant("rds.amazonaws.com"),
@@ -92,6 +98,8 @@ fn grant(to: &str) -> Grant {
         operations: vec!["Decrypt".into()],
         constraints: None,
         created: None,
+        retiring: None,
+        issuing_account: None,
     }
 }
 
@@ -110,6 +118,8 @@ pub fn pair(cek: &str, database_name: &str, key: u32) -> Pair {
             provider: "AWS_KMS_PROVIDER".into(),
             key_path: arn.as_str().into(),
             link: KeyLink::Key { arn },
+            place: KeyPlace::default(),
+            siblings: 0,
         },
         algorithm: "RSA_OAEP".into(),
         envelope: Envelope::Common { key_path: "x".into(), ciphertext_bytes: 184, signature_bytes: 256 },
@@ -168,7 +178,7 @@ fn rows() -> Vec<Row> {
             KeyLink::Gone { path: "arn:aws:kms:eu-west-1:111122223333:alias/buzz-tutor/lost".into() },
         ),
         Row::Pair(pair("CEK_\u{1b}]52;c;evil", "buzz_prod", 8)),
-        Row::UnreferencedKey { key: arn(8) },
+        Row::UnreferencedKey { key: arn(8), estate: EstateMark::Unmarked },
         Row::UnreadableDatabase {
             database: database("buzz_hr"),
             why: NotVisible::new(
@@ -224,14 +234,18 @@ pub fn inventory() -> Inventory {
     };
     Inventory {
         keys: keys.into_iter().map(|key| (key.arn.clone(), Arc::new(key))).collect(),
-        rds: Seen::Known(vec![RdsInstance {
-            id: "buzz-prod-1".into(),
-            status: "available".into(),
-            engine: "sqlserver-ee".into(),
-            storage_key: Some(arn(1)),
-            endpoint: None,
-            region: "eu-west-1".into(),
-        }]),
+        regions: BTreeSet::from(["eu-west-1".to_owned()]),
+        rds: BTreeMap::from([(
+            "eu-west-1".to_owned(),
+            Seen::Known(vec![RdsInstance {
+                id: "buzz-prod-1".into(),
+                status: "available".into(),
+                engine: "sqlserver-ee".into(),
+                storage_key: Some(arn(1)),
+                endpoint: None,
+                region: "eu-west-1".into(),
+            }]),
+        )]),
         rows,
         sources: BTreeMap::from([
             (Source::Kms("eu-west-1".into()), health(8)),
@@ -338,7 +352,7 @@ pub fn options(mode: Mode) -> Options {
             },
             RunbookCard { id: "key-recovery".into(), title: "Key recovery".into(), text: "Raises the gate.".into() },
         ],
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
         column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
     }

@@ -44,7 +44,7 @@ fn waitings() -> [Waiting; 7] {
 fn state() -> State {
     let options = fixture::options(Mode::Respond { incident: fixture::incident() });
     let mut state = State::new(options, true, Arc::new(fixture::trail()), fixture::now(), (80, 24));
-    let snapshot = Snapshot::of(Arc::new(fixture::inventory()), state.options.age, fixture::now());
+    let snapshot = Snapshot::of(Arc::new(fixture::inventory()), &state.options.age, fixture::now());
     update(&mut state, Event::Inventory(Arc::new(snapshot)));
     update(&mut state, Event::Told(Box::new(Told::Journal(fixture::journal()))));
     state

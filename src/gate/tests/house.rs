@@ -13,7 +13,7 @@ use crate::database::Dialer;
 use crate::estate::{Acting, Estate, Wire};
 use crate::gate::{Approved, Gate, Outcome, Preview, Progress, UnfinishedChange, unfinished};
 use crate::journal::Journal;
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::dependents::Dependents;
 use crate::model::plan::{Observed, Operation, Plan};
 use crate::model::seen::Seen;
@@ -37,7 +37,8 @@ pub(in crate::gate) fn environment() -> Environment {
         sql: Vec::new(),
         alert_topic: Some(TOPIC.into()),
         audit: None,
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
+        estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
         recovery_window: SignedDuration::from_hours(7 * 24),
@@ -67,7 +68,7 @@ pub(in crate::gate) fn preview(plan: Plan, environment: &Environment) -> Preview
         column_keys: BTreeSet::new(),
         columns: BTreeSet::new(),
         databases: BTreeSet::new(),
-        rds: Seen::Known(Vec::new()),
+        rds: crate::model::seen::Partly::default(),
         grants: Seen::Known(Vec::new()),
         relatives: Vec::new(),
         blind_spots: Vec::new(),

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::arn::KeyArn;
 use crate::model::pair::{Inventory, Row};
 
@@ -28,7 +28,7 @@ pub struct Counts {
     pub not_visible: usize,
     /// Pairs in any other state: gone, not KMS, loading, importing …
     pub other: usize,
-    /// Databases and servers that could not be read, so that nobody knows how many pairs they hold.
+    /// Databases, servers and Regions that could not be read, so that nobody knows how many pairs they hold.
     pub unreadable: usize,
     /// KMS keys that no visible CMK names.
     pub unreferenced: usize,
@@ -36,7 +36,7 @@ pub struct Counts {
 
 /// The figures above the list, at `now`.
 #[must_use]
-pub fn counts(inventory: &Inventory, policy: AgePolicy, now: Timestamp) -> Counts {
+pub fn counts(inventory: &Inventory, policies: &AgePolicies, now: Timestamp) -> Counts {
     let mut counts = Counts::default();
     let mut master_keys = HashSet::new();
     let mut states: HashMap<&KeyArn, StateKind> = HashMap::new();
@@ -47,12 +47,14 @@ pub fn counts(inventory: &Inventory, policy: AgePolicy, now: Timestamp) -> Count
         match row {
             Row::Pair(_) => {
                 let kind = match inventory.key_of(row) {
-                    Some(key) => *states.entry(&key.arn).or_insert_with(|| key_state(key, policy, now).0),
-                    None => row_state(inventory, row, policy, now).0,
+                    Some(key) => *states.entry(&key.arn).or_insert_with(|| key_state(key, policies, now).0),
+                    None => row_state(inventory, row, policies, now).0,
                 };
                 counts.add(kind);
             }
-            Row::UnreadableDatabase { .. } | Row::UnreadableServer { .. } => counts.unreadable += 1,
+            Row::UnreadableDatabase { .. } | Row::UnreadableServer { .. } | Row::UnreadableRegion { .. } => {
+                counts.unreadable += 1;
+            }
             Row::UnreferencedKey { .. } => counts.unreferenced += 1,
             Row::UnusedMasterKey { .. } | Row::OrphanColumnKey { .. } => {}
         }

@@ -2,10 +2,11 @@
 
 use jiff::Timestamp;
 
-use crate::model::age::{AgePolicy, RotationAge, Verdict, ago, short};
+use crate::model::age::{AgePolicies, RotationAge, Verdict, ago, short};
 use crate::model::key::{AutomaticRotation, KeyState, KmsKey};
-use crate::model::pair::{Inventory, Row};
+use crate::model::pair::{EstateMark, Inventory, Row};
 use crate::model::seen::Seen;
+use crate::model::text::visible;
 
 use super::state::{StateKind, row_state};
 
@@ -42,10 +43,10 @@ pub struct PairLine {
 
 /// One row's line. Made for the visible rows alone.
 #[must_use]
-pub fn line(inventory: &Inventory, row: &Row, policy: AgePolicy, now: Timestamp) -> PairLine {
-    let (kind, state) = row_state(inventory, row, policy, now);
+pub fn line(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Timestamp) -> PairLine {
+    let (kind, state) = row_state(inventory, row, policies, now);
     let key = inventory.key_of(row).map(|key| &**key);
-    let age = key.map(|key| RotationAge::of(key, policy, now));
+    let age = key.map(|key| RotationAge::of(key, policies, now));
     let known_age = age.as_ref().and_then(Seen::known);
     let cmk = row.cmk().map_or_else(|| NOTHING.to_owned(), |cmk| cmk.name.to_string());
     let (rotating, mismatch) = match row {
@@ -62,19 +63,13 @@ pub fn line(inventory: &Inventory, row: &Row, policy: AgePolicy, now: Timestamp)
         rotated: age
             .as_ref()
             .map_or_else(|| NOTHING.to_owned(), |age| brief(age, |age| format!("{} d", age.days))),
-        age_percent: known_age.map(|age| percent(age.days, policy)),
+        age_percent: known_age.map(RotationAge::percent),
         verdict: known_age.map(|age| age.verdict),
         next: key.map_or_else(|| NOTHING.to_owned(), |key| next_rotation(key, now)),
         last_used: key.map_or_else(|| NOTHING.to_owned(), |key| last_used(key, now)),
         rotating,
         mismatch,
     }
-}
-
-/// Days as percent of the policy's.
-pub(super) fn percent(days: u32, policy: AgePolicy) -> u32 {
-    let percent = u64::from(days) * 100 / u64::from(policy.max_days.max(1));
-    u32::try_from(percent).unwrap_or(u32::MAX)
 }
 
 /// A fact in the room of a table cell: the reason for its absence shrinks to a word.
@@ -91,7 +86,9 @@ fn column_key(row: &Row) -> String {
         Row::Pair(pair) => pair.cek.to_string(),
         Row::OrphanColumnKey { cek, .. } => cek.to_string(),
         Row::UnusedMasterKey { .. } => "(unused master key)".to_owned(),
+        Row::UnreferencedKey { estate: EstateMark::Marked { .. }, .. } => "(estate key, unused)".to_owned(),
         Row::UnreferencedKey { .. } => "(no master key names it)".to_owned(),
+        Row::UnreadableRegion { .. } => "(Region not readable)".to_owned(),
         Row::UnreadableDatabase { .. } => "(database not readable)".to_owned(),
         Row::UnreadableServer { .. } => "(server not readable)".to_owned(),
     }
@@ -100,7 +97,7 @@ fn column_key(row: &Row) -> String {
 fn master_key(row: &Row, key: Option<&KmsKey>, cmk: &str) -> String {
     match (key, row) {
         (Some(key), _) => key.name(),
-        (None, Row::UnreferencedKey { key }) => key.id().to_owned(),
+        (None, Row::UnreferencedKey { key, .. }) => key.id().to_owned(),
         _ => cmk.to_owned(),
     }
 }
@@ -113,6 +110,7 @@ fn database(row: &Row) -> String {
             database.database.to_string()
         }
         Row::UnreadableServer { server, .. } => format!("({server})"),
+        Row::UnreadableRegion { region, .. } => format!("({})", visible(region)),
         Row::UnreferencedKey { .. } => NOTHING.to_owned(),
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::model::age::{AgePolicy, RotationAge, Verdict};
+use crate::model::age::{AgePolicies, RotationAge, Verdict};
 use crate::model::arn::{KeyArn, KeyPath};
 use crate::model::catalog::{EncryptedColumn, Envelope};
 use crate::model::key::{AutomaticRotation, KmsKey};
@@ -12,7 +12,6 @@ use crate::model::pair::{Inventory, KeyLink, Row};
 use crate::model::seen::Seen;
 use crate::model::text::visible;
 
-use super::line::percent;
 use super::state::{StateKind, row_state};
 
 /// A row as `keys --format json` gives it: one object a row, every field always there, `null` where it is not
@@ -21,8 +20,8 @@ use super::state::{StateKind, row_state};
 /// Fields are added in time, never renamed and never given another meaning.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PairRecord {
-    /// `pair`, `unused_master_key`, `orphan_column_key`, `unreferenced_key`, `unreadable_database` or
-    /// `unreadable_server`.
+    /// `pair`, `unused_master_key`, `orphan_column_key`, `unreferenced_key`, `unreadable_database`,
+    /// `unreadable_server` or `unreadable_region`.
     pub kind: &'static str,
     /// The SQL server, as settings name it.
     pub server: Option<String>,
@@ -63,7 +62,7 @@ pub struct PairRecord {
     /// Whole days since then.
     pub age_days: Option<u32>,
     /// The age policy's days.
-    pub age_limit_days: u32,
+    pub age_limit_days: Option<u32>,
     /// `age_days` as percent of `age_limit_days`.
     pub age_percent: Option<u32>,
     /// `within`, `due` (past the limit, within the grace) or `overdue`.
@@ -157,19 +156,19 @@ fn cell(value: &Value) -> String {
 
 /// One row for machines, as it is at `now`.
 #[must_use]
-pub fn record(inventory: &Inventory, row: &Row, policy: AgePolicy, now: Timestamp) -> PairRecord {
+pub fn record(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Timestamp) -> PairRecord {
     let arn = named_key(row);
     let record = PairRecord {
         key_arn: arn.as_ref().map(ToString::to_string),
         account: arn.as_ref().map(|arn| arn.account().to_owned()),
         region: arn.as_ref().map(|arn| arn.region().to_owned()),
-        state: row_state(inventory, row, policy, now).0,
+        state: row_state(inventory, row, policies, now).0,
         not_visible: why_not_visible(inventory, row),
-        ..PairRecord::blank(row, policy)
+        ..PairRecord::blank(row)
     };
     let record = record.with_catalog(row);
     match inventory.key_of(row) {
-        Some(key) => record.with_key(key, policy, now),
+        Some(key) => record.with_key(key, policies, now),
         None => record,
     }
 }
@@ -184,8 +183,10 @@ fn named_key(row: &Row) -> Option<KeyArn> {
 
 fn why_not_visible(inventory: &Inventory, row: &Row) -> Option<String> {
     let why = match row {
-        Row::UnreadableDatabase { why, .. } | Row::UnreadableServer { why, .. } => why,
-        Row::UnreferencedKey { key } => inventory.missing.get(key)?,
+        Row::UnreadableDatabase { why, .. }
+        | Row::UnreadableServer { why, .. }
+        | Row::UnreadableRegion { why, .. } => why,
+        Row::UnreferencedKey { key, .. } => inventory.missing.get(key)?,
         Row::Pair(_) | Row::UnusedMasterKey { .. } | Row::OrphanColumnKey { .. } => match &row.cmk()?.link {
             KeyLink::NotVisible { why, .. } => why,
             _ => return None,
@@ -199,7 +200,7 @@ fn column_names(columns: &[EncryptedColumn]) -> Vec<String> {
 }
 
 impl PairRecord {
-    fn blank(row: &Row, policy: AgePolicy) -> Self {
+    fn blank(row: &Row) -> Self {
         let kind = match row {
             Row::Pair(_) => "pair",
             Row::UnusedMasterKey { .. } => "unused_master_key",
@@ -207,6 +208,7 @@ impl PairRecord {
             Row::UnreferencedKey { .. } => "unreferenced_key",
             Row::UnreadableDatabase { .. } => "unreadable_database",
             Row::UnreadableServer { .. } => "unreadable_server",
+            Row::UnreadableRegion { .. } => "unreadable_region",
         };
         Self {
             kind,
@@ -229,7 +231,7 @@ impl PairRecord {
             state_read_at: None,
             rotated_at: None,
             age_days: None,
-            age_limit_days: policy.max_days,
+            age_limit_days: None,
             age_percent: None,
             age_verdict: None,
             rotation: None,
@@ -266,6 +268,7 @@ impl PairRecord {
         self.server = database.map(|database| database.server.0.clone());
         match row {
             Row::UnreadableServer { server, .. } => self.server = Some(server.0.clone()),
+            Row::UnreadableRegion { region, .. } => self.region = Some(region.clone()),
             Row::OrphanColumnKey { cek, columns, .. } => {
                 self.cek = Some(cek.raw().to_owned());
                 self.columns = Some(column_names(columns));
@@ -288,7 +291,7 @@ impl PairRecord {
     }
 
     /// What KMS says.
-    fn with_key(mut self, key: &KmsKey, policy: AgePolicy, now: Timestamp) -> Self {
+    fn with_key(mut self, key: &KmsKey, policies: &AgePolicies, now: Timestamp) -> Self {
         let raw = |texts: &Vec<crate::model::text::Untrusted>| {
             texts.iter().map(|text| text.raw().to_owned()).collect::<Vec<_>>()
         };
@@ -301,10 +304,11 @@ impl PairRecord {
         self.kms_state = Some(key.state.as_str().to_owned());
         self.deletion_date = key.deletion_date;
         self.state_read_at = Some(key.read_at);
-        if let Seen::Known(age) = RotationAge::of(key, policy, now) {
+        if let Seen::Known(age) = RotationAge::of(key, policies, now) {
             self.rotated_at = Some(age.since);
             self.age_days = Some(age.days);
-            self.age_percent = Some(percent(age.days, policy));
+            self.age_limit_days = Some(age.policy.max_days);
+            self.age_percent = Some(age.percent());
             self.age_verdict = Some(age.verdict);
         }
         let status = key.rotation.known();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{PairRecord, record};
 use crate::inventory::join::join;
 use crate::inventory::testing::{self, arn, cmk, database, key, now, objects, server};
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::pair::Inventory;
 use crate::model::seen::Seen;
 
@@ -23,7 +23,7 @@ fn inventory() -> Inventory {
 }
 
 fn records(inventory: &Inventory) -> Vec<PairRecord> {
-    inventory.rows.iter().map(|row| record(inventory, row, AgePolicy::default(), now())).collect()
+    inventory.rows.iter().map(|row| record(inventory, row, &AgePolicies::default(), now())).collect()
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::model::age::{AgePolicy, RotationAge, Verdict, short};
+use crate::model::age::{AgePolicies, RotationAge, Verdict, short};
 use crate::model::key::{KeyState, KmsKey};
 use crate::model::pair::{Inventory, KeyLink, Row};
 use crate::model::text::visible;
@@ -79,9 +79,9 @@ impl StateKind {
 
 /// What a key's state comes to at `now`, and the words for it, e.g. `deletion 6 d`.
 #[must_use]
-pub fn key_state(key: &KmsKey, policy: AgePolicy, now: Timestamp) -> (StateKind, String) {
+pub fn key_state(key: &KmsKey, policies: &AgePolicies, now: Timestamp) -> (StateKind, String) {
     let kind = match &key.state {
-        KeyState::Enabled => enabled(key, policy, now),
+        KeyState::Enabled => enabled(key, policies, now),
         KeyState::Disabled => StateKind::Disabled,
         KeyState::PendingDeletion => StateKind::PendingDeletion,
         KeyState::PendingReplicaDeletion => StateKind::PendingReplicaDeletion,
@@ -102,8 +102,8 @@ pub fn key_state(key: &KmsKey, policy: AgePolicy, now: Timestamp) -> (StateKind,
     (kind, words)
 }
 
-fn enabled(key: &KmsKey, policy: AgePolicy, now: Timestamp) -> StateKind {
-    match RotationAge::of(key, policy, now).known() {
+fn enabled(key: &KmsKey, policies: &AgePolicies, now: Timestamp) -> StateKind {
+    match RotationAge::of(key, policies, now).known() {
         Some(age) if age.verdict == Verdict::Overdue => StateKind::Overdue,
         _ => StateKind::Enabled,
     }
@@ -111,15 +111,21 @@ fn enabled(key: &KmsKey, policy: AgePolicy, now: Timestamp) -> StateKind {
 
 /// What a row's state comes to at `now`, and the words for it.
 #[must_use]
-pub fn row_state(inventory: &Inventory, row: &Row, policy: AgePolicy, now: Timestamp) -> (StateKind, String) {
+pub fn row_state(
+    inventory: &Inventory,
+    row: &Row,
+    policies: &AgePolicies,
+    now: Timestamp,
+) -> (StateKind, String) {
     if let Some(key) = inventory.key_of(row) {
-        return key_state(key, policy, now);
+        return key_state(key, policies, now);
     }
     let kind = match row {
         Row::OrphanColumnKey { .. } => StateKind::NoValue,
-        Row::UnreferencedKey { .. } | Row::UnreadableDatabase { .. } | Row::UnreadableServer { .. } => {
-            StateKind::NotVisible
-        }
+        Row::UnreferencedKey { .. }
+        | Row::UnreadableDatabase { .. }
+        | Row::UnreadableServer { .. }
+        | Row::UnreadableRegion { .. } => StateKind::NotVisible,
         Row::Pair(_) | Row::UnusedMasterKey { .. } => match row.cmk().map(|cmk| &cmk.link) {
             Some(KeyLink::Gone { .. }) => StateKind::Gone,
             Some(KeyLink::NotKms) => StateKind::NotKms,

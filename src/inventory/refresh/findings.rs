@@ -29,7 +29,6 @@ pub(super) struct Findings {
     listed: BTreeMap<String, BTreeSet<AliasArn>>,
     names: BTreeMap<KeyArn, Vec<Untrusted>>,
     ages: BTreeMap<KeyArn, Ages>,
-    rds: BTreeMap<String, Seen<Vec<RdsInstance>>>,
 }
 
 /// When what was last asked of a key.
@@ -86,11 +85,12 @@ impl Findings {
         let gathered = Gathered {
             account,
             regions: regions.iter().map(|region| (region.clone(), Seen::Loading)).collect(),
+            keys_listed: regions.iter().map(|region| (region.clone(), Seen::Loading)).collect(),
+            rds: regions.iter().map(|region| (region.clone(), Seen::Loading)).collect(),
             servers: servers.map(|server| (server, Seen::Loading)).collect(),
             ..Gathered::default()
         };
-        let rds = regions.iter().map(|region| (region.clone(), Seen::Loading)).collect();
-        Self { gathered, rds, ..Self::default() }
+        Self { gathered, ..Self::default() }
     }
 
     /// Whether a key is our account's; taken for granted while ours is not known.
@@ -156,7 +156,13 @@ impl Findings {
 
     /// The keys of a Region whose state is to be read: those listed, those known of before where the list
     /// could not be had, and those of ours that a column master key names. AWS's own keys are read once in a while.
-    pub(super) fn start_describing(&mut self, region: &str, listed: Option<Vec<KeyArn>>) -> Vec<KeyArn> {
+    pub(super) fn start_describing(
+        &mut self,
+        region: &str,
+        listed: Result<Vec<KeyArn>, NotVisible>,
+    ) -> Vec<KeyArn> {
+        let state = self.gathered.keys_listed.entry(region.to_owned()).or_default();
+        renewed(state, listed.as_ref().map(|_| ()).map_err(Clone::clone).into());
         let ours_here = |arn: &&KeyArn| arn.region() == region && self.is_ours(arn);
         let named = self.named.iter().filter_map(|path| match path {
             KeyPath::Key(arn) => Some(arn),
@@ -172,7 +178,7 @@ impl Findings {
             .cloned()
             .collect();
         match listed {
-            Some(listed) => {
+            Ok(listed) => {
                 wanted.extend(listed);
                 // What is neither listed nor named any more has been deleted.
                 for gone in
@@ -184,7 +190,7 @@ impl Findings {
                 }
                 wanted.extend(known.into_iter().filter(|arn| self.gathered.keys.contains_key(arn)));
             }
-            None => wanted.extend(known),
+            Err(_) => wanted.extend(known),
         }
         wanted.retain(|arn| {
             let aws = self.gathered.keys.get(arn).is_some_and(|key| key.manager == Manager::Aws);
@@ -339,19 +345,7 @@ impl Findings {
 
     /// A Region's RDS instances.
     pub(super) fn rds_read(&mut self, region: &str, answer: Result<Vec<RdsInstance>, NotVisible>) {
-        renewed(self.rds.entry(region.to_owned()).or_default(), answer.into());
-        let mut all = Vec::new();
-        for (region, instances) in &self.rds {
-            match instances {
-                Seen::Known(instances) => all.extend(instances.iter().cloned()),
-                Seen::Loading => return self.gathered.rds = Seen::Loading,
-                Seen::NotVisible(why) => {
-                    let reason = format!("RDS {region}: {}", why.reason);
-                    return self.gathered.rds = Seen::NotVisible(NotVisible::new(why.cause, reason));
-                }
-            }
-        }
-        self.gathered.rds = Seen::Known(all);
+        renewed(self.gathered.rds.entry(region.to_owned()).or_default(), answer.into());
     }
 
     /// Lets every fact be read again.

@@ -73,7 +73,7 @@ async fn read_states(work: &Work, name: &str, region: &Region) -> (bool, usize) 
     let mut trouble = aliases.as_ref().err().or(keys.as_ref().err()).cloned();
     let keys = work.with(|findings| {
         findings.aliases_listed(name, aliases);
-        findings.start_describing(name, keys.ok())
+        findings.start_describing(name, keys)
     });
     let of = keys.len();
     work.tell(|| format!("KMS {name}: keys"), 0, of);

@@ -15,7 +15,7 @@ use crate::cloud::{HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
 use crate::database::{Dialer, InProcessSql};
 use crate::estate::{Estate, Wire};
 use crate::inventory::present::{StateKind, counts, row_state};
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
 use crate::model::key::KeyState;
 use crate::model::pair::{Inventory, KeyLink, Row};
@@ -90,7 +90,8 @@ fn environment() -> Environment {
         sql: vec![server("buzz-prod-1"), server("buzz-staging-1")],
         alert_topic: None,
         audit: None,
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
+        estate: Vec::new(),
         column_key_cache: jiff::SignedDuration::from_hours(2),
         approvals: 0,
         recovery_window: jiff::SignedDuration::from_hours(168),
@@ -129,7 +130,7 @@ async fn a_first_load_knows_everything_and_leaves_nothing_loading() {
     assert!(inventory.sources.values().all(|health| health.failing.is_none()), "{:#?}", inventory.sources);
     assert!(steps > 10);
     assert_eq!(inventory.pairs().count(), pairs_in_truth(&simulator));
-    let state = |row: &Row| row_state(&inventory, row, AgePolicy::default(), now()).0;
+    let state = |row: &Row| row_state(&inventory, row, &AgePolicies::default(), now()).0;
     assert!(inventory.rows.iter().all(|row| state(row) != StateKind::Loading));
     for row in &inventory.rows {
         let Some(key) = inventory.key_of(row) else { continue };
@@ -141,7 +142,7 @@ async fn a_first_load_knows_everything_and_leaves_nothing_loading() {
         }
     }
     assert!(inventory.sources.values().all(|health| health.failing.is_none()), "{:?}", inventory.sources);
-    assert!(inventory.rds.known().is_some_and(|rds| !rds.is_empty()));
+    assert!(inventory.rds.values().any(|rds| rds.known().is_some_and(|rds| !rds.is_empty())));
     let states: std::collections::BTreeSet<_> = inventory.rows.iter().map(state).collect();
     for kind in [
         StateKind::Enabled,
@@ -152,7 +153,7 @@ async fn a_first_load_knows_everything_and_leaves_nothing_loading() {
     ] {
         assert!(states.contains(&kind), "{kind:?} of {states:?}");
     }
-    let counts = counts(&inventory, AgePolicy::default(), now());
+    let counts = counts(&inventory, &AgePolicies::default(), now());
     assert_eq!(counts.pairs, inventory.pairs().count());
     assert!(inventory.pairs().any(|pair| pair.rotating));
     assert!(inventory.pairs().any(|pair| pair.cmk.key_path.raw().contains(FOREIGN_ACCOUNT)));
@@ -193,7 +194,9 @@ async fn a_denied_call_and_a_dead_server_leave_the_rest_usable() {
         |row: &&Row| matches!(row, Row::UnreadableServer { server, .. } if server.0 == "buzz-staging-1");
     assert_eq!(inventory.rows.iter().filter(unreadable).count(), 1);
     assert!(inventory.pairs().count() > 0);
-    assert_eq!(inventory.rds.not_visible().map(|why| why.cause), Some(Cause::Denied));
+    assert!(
+        inventory.rds.values().all(|rds| rds.not_visible().is_some_and(|why| why.cause == Cause::Denied))
+    );
     let ours = inventory.pairs().find_map(|pair| inventory.keys.get(pair.cmk.link.arn()?)).unwrap();
     assert_eq!(ours.grants.not_visible().map(|why| why.cause), Some(Cause::Denied));
     assert!(ours.policy.known().is_some());

@@ -52,8 +52,10 @@ impl Work {
         let names = &estate.environment.regions;
         let servers = estate.servers.iter().map(|server| server.name().clone());
         let regions = names.iter().map(|name| (name.clone(), Region::new(estate.cloud.kms(name)))).collect();
+        let mut findings = Findings::new(account, names, servers);
+        findings.gathered.estate.clone_from(&estate.environment.estate);
         Self {
-            findings: Mutex::new(Findings::new(account, names, servers)),
+            findings: Mutex::new(findings),
             changed: Notify::new(),
             again: watch::Sender::new(0),
             regions,

@@ -17,18 +17,19 @@ use crate::model::pair::{CmkRef, KeyLink, Pair, Row};
 /// The page about a row.
 pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 12);
-    let (kind, words) = row_state(&state.snapshot.inventory, row, state.options.age, state.now);
+    let (kind, words) = row_state(&state.snapshot.inventory, row, &state.options.age, state.now);
     match row {
         Row::Pair(pair) => sheet.heading(pair.cek.to_string()),
         Row::UnusedMasterKey { cmk } => sheet.heading(cmk.name.to_string()),
         Row::OrphanColumnKey { cek, .. } => sheet.heading(cek.to_string()),
-        Row::UnreferencedKey { key } => {
+        Row::UnreferencedKey { key, .. } => {
             sheet.heading(
                 state.snapshot.inventory.keys.get(key).map_or_else(|| key.to_string(), |key| key.name()),
             );
         }
         Row::UnreadableDatabase { database, .. } => sheet.heading(database.database.to_string()),
         Row::UnreadableServer { server, .. } => sheet.heading(server.to_string()),
+        Row::UnreadableRegion { region, .. } => sheet.heading(format!("KMS {}", told(region))),
     }
     sheet.text(format!("{} {words}", kind.glyph()), tone_of(kind));
     odd(&mut sheet, row);
@@ -50,6 +51,12 @@ pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
 /// What is out of the ordinary about the row, and what to do about it.
 fn odd(sheet: &mut Sheet<'_>, row: &Row) {
     match row {
+        Row::UnreadableRegion { why, .. } => {
+            sheet.text(
+                format!("Keys of this Region may be missing from the list: {}", told(&why.reason)),
+                Tone::Notice,
+            );
+        }
         Row::UnreadableDatabase { why, .. } | Row::UnreadableServer { why, .. } => {
             sheet.text(format!("Its pairs are missing from the list: {}", told(&why.reason)), Tone::Notice);
         }
@@ -90,7 +97,7 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
 fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     let now = state.now;
     sheet.heading(format!("KMS KEY · read {} ago", ago(key.read_at, now)));
-    let (kind, _) = key_state(key, state.options.age, now);
+    let (kind, _) = key_state(key, &state.options.age, now);
     sheet.fact("name", key.name(), Tone::Strong);
     sheet.fact("arn", key.arn.to_string(), Tone::Text);
     let until =
@@ -129,8 +136,8 @@ fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
 
 fn rotation(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     let now = state.now;
-    sheet.seen("age", &RotationAge::of(key, state.options.age, now), |age| {
-        format!("{} d of {} since {}", age.days, state.options.age.max_days, day(age.since))
+    sheet.seen("age", &RotationAge::of(key, &state.options.age, now), |age| {
+        format!("{} d of {} since {}", age.days, age.policy_told(), day(age.since))
     });
     match key.automatic_rotation() {
         AutomaticRotation::Impossible(why) => sheet.fact("rotation", format!("manual: {why}"), Tone::Text),
@@ -174,14 +181,17 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     if blind > 0 {
         sheet.fact("", format!("? {blind} unreadable: there may be more"), Tone::Notice);
     }
-    sheet.seen("RDS storage", &state.snapshot.inventory.rds, |all| {
-        let mine: Vec<String> = all
-            .iter()
-            .filter(|instance| instance.storage_key.as_ref() == Some(&key.arn))
-            .map(|instance| format!("{} ({})", instance.id, instance.status))
-            .collect();
-        if mine.is_empty() { "no instance".to_owned() } else { listed(&mine) }
-    });
+    match state.snapshot.inventory.rds.get(key.arn.region()) {
+        Some(here) => sheet.seen("RDS storage", here, |all| {
+            let mine: Vec<String> = all
+                .iter()
+                .filter(|instance| instance.storage_key.as_ref() == Some(&key.arn))
+                .map(|instance| format!("{} ({})", instance.id, instance.status))
+                .collect();
+            if mine.is_empty() { "no instance".to_owned() } else { listed(&mine) }
+        }),
+        None => sheet.fact("RDS storage", "? this Region's instances are not read", Tone::Notice),
+    }
     sheet.seen("grants", &key.grants, |grants| grants_told(grants));
 }
 

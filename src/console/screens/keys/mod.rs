@@ -248,7 +248,8 @@ fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
 
 fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
     let titles;
-    let columns: &[Column] = if state.options.age.max_days == 90 {
+    let columns: &[Column] = if state.options.age.rules.is_empty() && state.options.age.default.max_days == 90
+    {
         const { &columns("AGE (of 90 d)") }
     } else {
         titles = columns("AGE (of policy)");
@@ -282,7 +283,7 @@ fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn cells(state: &State, row: &Row) -> Vec<Cell> {
-    let told = line(&state.snapshot.inventory, row, state.options.age, state.now);
+    let told = line(&state.snapshot.inventory, row, &state.options.age, state.now);
     let rotating = if told.rotating { " ↻" } else { "" };
     let is_pair = matches!(row, Row::Pair(_));
     let age = match told.age_percent {
