@@ -22,7 +22,8 @@ use portcullis::console::keymap::Keymap;
 use portcullis::console::snapshot::Snapshot;
 use portcullis::console::state::{Event, State, update};
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{Mode, Options};
+use portcullis::console::{Mode, Options, Place};
+use portcullis::inventory::Column;
 use portcullis::model::age::AgePolicies;
 use portcullis::model::seen::Seen;
 use portcullis::model::source::{Source, SourceHealth};
@@ -49,8 +50,8 @@ impl Console {
     fn with(pairs: usize) -> Self {
         let terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).expect("memory can be drawn on");
         let mut console =
-            Self { state: State::new(options(), false, Arc::new(trail()), now(), SIZE), terminal };
-        update(&mut console.state, Event::Inventory(snapshot(pairs)));
+            Self { state: State::new(options(), false, vec![Arc::new(trail())], now(), SIZE), terminal };
+        update(&mut console.state, Event::Inventory(0, snapshot(pairs)));
         console.draw();
         console
     }
@@ -78,19 +79,23 @@ fn snapshot(pairs: usize) -> Arc<Snapshot> {
 
 fn options() -> Options {
     Options {
-        environment: "production".into(),
-        production: true,
-        simulated: false,
-        account: Some("111122223333".into()),
-        region: "eu-west-1".into(),
+        places: vec![Place {
+            environment: "production".into(),
+            production: true,
+            simulated: false,
+            account: Some("111122223333".into()),
+            region: "eu-west-1".into(),
+            identity: Seen::Known("oncall-a via emergency-key-admin".into()),
+            age: AgePolicies::default(),
+            column_key_cache: SignedDuration::from_hours(2),
+        }],
+        columns: Column::USUAL.to_vec(),
+        columns_file: None,
         mode: Mode::Watch,
-        identity: Seen::Known("oncall-a via emergency-key-admin".into()),
         theme: ThemeName::Dark,
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).expect("the default keys do not contradict each other"),
         runbooks: Vec::new(),
-        age: AgePolicies::default(),
-        column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
     }
 }
@@ -191,7 +196,7 @@ fn snapshots(c: &mut Criterion) {
                 spread.sum(count, || {
                     let (fresh, _outgoing) = (snapshot(pairs), Arc::clone(&console.state.snapshot));
                     let begun = Instant::now();
-                    update(&mut console.state, Event::Inventory(fresh));
+                    update(&mut console.state, Event::Inventory(0, fresh));
                     console.draw();
                     begun.elapsed()
                 })

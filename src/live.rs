@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::console::{Responder as ConsoleEnds, Sources};
+use crate::console::{Feed, Responder as ConsoleEnds, Sources};
 use crate::estate::{Acting, Estate};
 use crate::gate::Gate;
 use crate::inventory::refresh::{RefreshHandle, Refresher};
@@ -51,15 +51,14 @@ impl Live {
     /// What a console needs to watch. Nothing in it can act.
     #[must_use]
     pub fn watch(&self, clipboard: Clipboard) -> Sources {
+        Sources { feeds: vec![self.feed()], responder: None, clock: self.estate.clock.clone(), clipboard }
+    }
+
+    /// What a console shows of it.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
         let refresh = self.refresh.clone();
-        Sources {
-            inventory: self.inventory(),
-            trail: self.trail(),
-            responder: None,
-            clock: self.estate.clock.clone(),
-            refresh: Box::new(move || refresh.now()),
-            clipboard,
-        }
+        Feed { inventory: self.inventory(), trail: self.trail(), refresh: Box::new(move || refresh.now()) }
     }
 
     /// What a console needs to act through a gate; and the responder's task, to be awaited once the console

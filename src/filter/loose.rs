@@ -32,6 +32,12 @@ impl Loose {
         Some(Self { word, places, allowed })
     }
 
+    /// How many keystrokes a part of a text may be away.
+    #[must_use]
+    pub fn allowed(&self) -> u32 {
+        self.allowed
+    }
+
     /// How far `text` (in lower case) is from holding the word: 0 where it does; None where it is not close.
     #[must_use]
     pub fn distance(&self, text: &str) -> Option<u32> {

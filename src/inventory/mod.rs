@@ -3,15 +3,21 @@
 //! [`join`](join::join) is pure: what the sources said goes in, an [`Inventory`](crate::model::pair::Inventory)
 //! comes out. [`refresh`] asks the sources; [`filter`], [`index`] and [`present`] show the rows.
 
+pub mod column;
 pub mod filter;
+pub mod find;
 pub mod index;
 pub mod join;
 mod link;
 pub mod present;
 pub mod refresh;
+mod state_word;
+pub mod traits;
 
+pub use column::{Column, Sort};
 pub use filter::Filter;
-pub use index::{Column, Index, Sort};
+pub use find::{Found, Grouping, Part, RowId, find};
+pub use index::Index;
 pub use join::{Gathered, join};
 pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
 

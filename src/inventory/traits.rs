@@ -93,7 +93,10 @@ impl Traits {
     pub fn of_row(row: &Row) -> Self {
         let unreadable = matches!(
             row,
-            Row::UnreadableDatabase { .. } | Row::UnreadableServer { .. } | Row::UnreadableRegion { .. }
+            Row::UnreadableDatabase { .. }
+                | Row::UnreadableServer { .. }
+                | Row::UnreadableRegion { .. }
+                | Row::UnreadableEnvironment { .. }
         );
         let (rotating, mismatch) = match row {
             Row::Pair(pair) => (pair.rotating, pair.envelope_mismatch),

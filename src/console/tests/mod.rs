@@ -1,5 +1,6 @@
 //! The real loop, on a terminal of test, with real keys typed.
 
+mod finding;
 mod fixture;
 mod flows;
 mod pictures;
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use self::terminal::SharedTerminal;
-use super::{ConsoleError, Exit, Mode, Options, Responder, Sources, run};
+use super::{ConsoleError, Exit, Feed, Mode, Options, Responder, Sources, run};
 use crate::clock::Clock;
 use crate::model::pair::Inventory;
 use crate::respond::view::{Ask, Told};
@@ -50,6 +51,11 @@ impl Bench {
     }
 
     pub async fn with(size: (u16, u16), options: Options) -> Self {
+        Self::beside(size, options, Vec::new()).await
+    }
+
+    /// With more environments beside the first.
+    pub async fn beside(size: (u16, u16), options: Options, beside: Vec<Feed>) -> Self {
         let terminal = SharedTerminal::new(size);
         let (input, typed) = mpsc::unbounded_channel();
         let (inventory, inventory_seen) = watch::channel(Arc::new(fixture::inventory()));
@@ -62,15 +68,16 @@ impl Bench {
         let (copied, refreshed) = (Arc::<Mutex<VecDeque<String>>>::default(), Arc::<AtomicUsize>::default());
         let (clipboard, refreshing) = (Arc::clone(&copied), Arc::clone(&refreshed));
         let begun = tokio::time::Instant::now();
+        let refresh = Box::new(move || {
+            refreshing.fetch_add(1, Ordering::Relaxed);
+        });
+        let first = Feed { inventory: inventory_seen, trail: trail_seen, refresh };
+        let feeds = std::iter::once(first).chain(beside).collect();
         let sources = Sources {
-            inventory: inventory_seen,
-            trail: trail_seen,
+            feeds,
             responder,
             // The paused clock of tokio, told as a time of day.
             clock: Clock::from_fn(move || fixture::now() + begun.elapsed()),
-            refresh: Box::new(move || {
-                refreshing.fetch_add(1, Ordering::Relaxed);
-            }),
             clipboard: Box::new(move |text| {
                 clipboard.lock().unwrap().push_back(text.to_owned());
                 Ok(())

@@ -118,8 +118,7 @@ impl Group {
             age_days: age.as_ref().map(|age| i64::from(age.days)),
             rotated: age.map(|age| age.since.as_second()),
             next: key.and_then(next_time),
-            last_used: key
-                .and_then(|key| key.last_use.known()?.used.as_ref().map(|(at, _)| at.as_second())),
+            last_used: key.and_then(|key| key.last_use.known()?.used.as_ref().map(|(at, _)| at.as_second())),
             next_word: key.map_or("unknown", next_word),
             use_word: match key.map(|key| &key.last_use) {
                 Some(Seen::Known(last)) if last.used.is_none() => "not-seen",
@@ -188,7 +187,10 @@ fn kind_text(key: &KmsKey) -> String {
         spec => spec.split('_').next().unwrap_or_default(),
     };
     let multi = if key.multi_region.is_some() { "multi-region" } else { "" };
-    format!("{}{BETWEEN}{}{BETWEEN}{}{BETWEEN}{}{BETWEEN}{family}{BETWEEN}{multi}", key.spec, key.origin, key.usage, key.manager)
+    format!(
+        "{}{BETWEEN}{}{BETWEEN}{}{BETWEEN}{}{BETWEEN}{family}{BETWEEN}{multi}",
+        key.spec, key.origin, key.usage, key.manager
+    )
 }
 
 fn tags_text(key: &KmsKey) -> String {

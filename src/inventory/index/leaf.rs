@@ -6,9 +6,9 @@ use crate::inventory::present::StateKind;
 use crate::inventory::traits::Traits;
 use crate::model::pair::{Inventory, Row};
 
+use super::Index;
 use super::group::Group;
 use super::texts::{BETWEEN, Lines, Texts, letters};
-use super::Index;
 
 /// Which rows a condition holds for: all those of a group, or single ones.
 #[derive(Debug)]
@@ -84,7 +84,8 @@ impl Index {
     }
 
     fn field_leaf(&self, field: KeyField, test: &Test, ground: Ground<'_>) -> Leaf {
-        let groups = |holds: &dyn Fn(&Group) -> bool| Leaf::of_groups(self.groups.iter().map(holds).collect());
+        let groups =
+            |holds: &dyn Fn(&Group) -> bool| Leaf::of_groups(self.groups.iter().map(holds).collect());
         let shared = |texts: &Texts, number: fn(&Group) -> u32| {
             let which = texts.which(|text| text.split(BETWEEN).any(|part| test.holds_text(part)));
             groups(&|group| which[number(group) as usize])
@@ -148,8 +149,7 @@ impl Index {
         // A letter that is missing costs at least one keystroke.
         let may = |has: u64| (sought & !has).count_ones() <= loose.allowed();
         let far = |found: Option<u32>| found.and_then(|d| u8::try_from(d).ok()).unwrap_or(FAR);
-        let databases: Vec<u8> =
-            self.shared.databases.each(|text| far(loose.distance(text)));
+        let databases: Vec<u8> = self.shared.databases.each(|text| far(loose.distance(text)));
         let group = |group: &Group| {
             if !may(group.letters) {
                 return FAR;
@@ -178,8 +178,8 @@ impl Index {
                 };
                 let (mut table_line, mut column_line) = (String::new(), String::new());
                 for column in own {
-                    table_line.push_str(&format!("{}.{}{BETWEEN}", column.schema, column.table));
-                    column_line.push_str(&format!("{}{BETWEEN}", column.name));
+                    table_line.extend([&column.schema.shown(), ".", &column.table.shown(), "\t"]);
+                    column_line.extend([&column.name.shown(), "\t"]);
                 }
                 tables.push(&table_line);
                 columns.push(&column_line);
@@ -196,7 +196,7 @@ fn arn_id(key: &str) -> &str {
 
 fn has_tag(tags: &str, test: &Test) -> bool {
     let Test::Named { name, value } = test else { return false };
-    tags.split(BETWEEN).filter_map(|tag| tag.split_once('=')).any(|(own, held)| {
-        own == name && value.as_ref().is_none_or(|value| held.contains(value.as_str()))
-    })
+    tags.split(BETWEEN)
+        .filter_map(|tag| tag.split_once('='))
+        .any(|(own, held)| own == name && value.as_ref().is_none_or(|value| held.contains(value.as_str())))
 }

@@ -59,7 +59,9 @@ impl Index {
             index.group_of.push(group);
             index.traits.push(index.groups[group as usize].traits.and(Traits::of_row(row)));
             match row {
-                Row::Pair(Pair { cek, .. }) | Row::OrphanColumnKey { cek, .. } => index.ceks.push(&cek.shown()),
+                Row::Pair(Pair { cek, .. }) | Row::OrphanColumnKey { cek, .. } => {
+                    index.ceks.push(&cek.shown());
+                }
                 _ => index.ceks.push(""),
             }
         }

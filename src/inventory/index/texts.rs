@@ -43,6 +43,11 @@ impl Texts {
         self.ranks.get(number as usize).copied()
     }
 
+    /// What `tell` says of each.
+    pub fn each(&self, tell: impl Fn(&str) -> u8) -> Vec<u8> {
+        self.all.iter().map(|text| tell(text)).collect()
+    }
+
     /// Which of them pass.
     pub fn which(&self, passes: impl Fn(&str) -> bool) -> Vec<bool> {
         self.all.iter().map(|text| passes(text)).collect()
@@ -102,14 +107,11 @@ impl Lines {
 
     /// The rows with a part, between [`BETWEEN`]s, that passes.
     pub fn passing(&self, test: &Test) -> Option<Vec<bool>> {
-        match test {
-            Test::Text { text, whole: false } => self.holding(text),
-            _ => {
-                let rows = 0..self.len();
-                let passes = |row| self.get(row).split(BETWEEN).any(|part| test.holds_text(part));
-                Some(rows.map(passes).collect())
-            }
+        if let Test::Text { text, whole: false } = test {
+            return self.holding(text);
         }
+        let passes = |row| self.get(row).split(BETWEEN).any(|part| test.holds_text(part));
+        Some((0..self.len()).map(passes).collect())
     }
 }
 

@@ -52,7 +52,10 @@ pub fn counts(inventory: &Inventory, policies: &AgePolicies, now: Timestamp) -> 
                 };
                 counts.add(kind);
             }
-            Row::UnreadableDatabase { .. } | Row::UnreadableServer { .. } | Row::UnreadableRegion { .. } => {
+            Row::UnreadableDatabase { .. }
+            | Row::UnreadableServer { .. }
+            | Row::UnreadableRegion { .. }
+            | Row::UnreadableEnvironment { .. } => {
                 counts.unreadable += 1;
             }
             Row::UnreferencedKey { .. } => counts.unreferenced += 1,

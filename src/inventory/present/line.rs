@@ -26,6 +26,8 @@ pub struct PairLine {
     /// The CMK's own name in the catalog.
     pub cmk: String,
     pub database: String,
+    /// The SQL server; empty for rows of none.
+    pub server: String,
     /// Age of the material in use, e.g. `41 d`.
     pub rotated: String,
     /// Percent of the policy's days; none where the age is not known.
@@ -60,6 +62,7 @@ pub fn line(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Times
         master_key: master_key(row, key, &cmk),
         cmk,
         database: database(row),
+        server: server(row),
         rotated: age
             .as_ref()
             .map_or_else(|| NOTHING.to_owned(), |age| brief(age, |age| format!("{} d", age.days))),
@@ -89,6 +92,7 @@ fn column_key(row: &Row) -> String {
         Row::UnreferencedKey { estate: EstateMark::Marked { .. }, .. } => "(estate key, unused)".to_owned(),
         Row::UnreferencedKey { .. } => "(no master key names it)".to_owned(),
         Row::UnreadableRegion { .. } => "(Region not readable)".to_owned(),
+        Row::UnreadableEnvironment { .. } => "(environment not readable)".to_owned(),
         Row::UnreadableDatabase { .. } => "(database not readable)".to_owned(),
         Row::UnreadableServer { .. } => "(server not readable)".to_owned(),
     }
@@ -102,6 +106,15 @@ fn master_key(row: &Row, key: Option<&KmsKey>, cmk: &str) -> String {
     }
 }
 
+fn server(row: &Row) -> String {
+    let place = match row {
+        Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => Some(database),
+        Row::UnreadableServer { server, .. } => return server.to_string(),
+        _ => row.cmk().map(|cmk| &cmk.database),
+    };
+    place.map(|place| place.server.to_string()).unwrap_or_default()
+}
+
 fn database(row: &Row) -> String {
     match row {
         Row::Pair(pair) => pair.cmk.database.database.to_string(),
@@ -111,6 +124,7 @@ fn database(row: &Row) -> String {
         }
         Row::UnreadableServer { server, .. } => format!("({server})"),
         Row::UnreadableRegion { region, .. } => format!("({})", visible(region)),
+        Row::UnreadableEnvironment { environment, .. } => format!("({})", visible(environment)),
         Row::UnreferencedKey { .. } => NOTHING.to_owned(),
     }
 }

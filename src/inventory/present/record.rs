@@ -20,8 +20,10 @@ use super::state::{StateKind, row_state};
 /// Fields are added in time, never renamed and never given another meaning.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PairRecord {
+    /// The environment's name, as settings have it.
+    pub environment: String,
     /// `pair`, `unused_master_key`, `orphan_column_key`, `unreferenced_key`, `unreadable_database`,
-    /// `unreadable_server` or `unreadable_region`.
+    /// `unreadable_server`, `unreadable_region` or `unreadable_environment`.
     pub kind: &'static str,
     /// The SQL server, as settings name it.
     pub server: Option<String>,
@@ -96,7 +98,8 @@ pub struct PairRecord {
 
 impl PairRecord {
     /// The fields in the order of CSV columns.
-    pub const FIELDS: [&str; 37] = [
+    pub const FIELDS: [&str; 38] = [
+        "environment",
         "kind",
         "server",
         "database",
@@ -135,6 +138,13 @@ impl PairRecord {
         "algorithm",
         "columns",
     ];
+
+    /// As a row of that environment.
+    #[must_use]
+    pub fn of_environment(mut self, environment: &str) -> Self {
+        environment.clone_into(&mut self.environment);
+        self
+    }
 
     /// The record's values in the order of [`Self::FIELDS`], for CSV: lists are joined by `; `, what is not
     /// known is empty, and text is made fit for a screen, because CSV escapes no control characters.
@@ -185,7 +195,8 @@ fn why_not_visible(inventory: &Inventory, row: &Row) -> Option<String> {
     let why = match row {
         Row::UnreadableDatabase { why, .. }
         | Row::UnreadableServer { why, .. }
-        | Row::UnreadableRegion { why, .. } => why,
+        | Row::UnreadableRegion { why, .. }
+        | Row::UnreadableEnvironment { why, .. } => why,
         Row::UnreferencedKey { key, .. } => inventory.missing.get(key)?,
         Row::Pair(_) | Row::UnusedMasterKey { .. } | Row::OrphanColumnKey { .. } => match &row.cmk()?.link {
             KeyLink::NotVisible { why, .. } => why,
@@ -209,8 +220,10 @@ impl PairRecord {
             Row::UnreadableDatabase { .. } => "unreadable_database",
             Row::UnreadableServer { .. } => "unreadable_server",
             Row::UnreadableRegion { .. } => "unreadable_region",
+            Row::UnreadableEnvironment { .. } => "unreadable_environment",
         };
         Self {
+            environment: String::new(),
             kind,
             server: None,
             database: None,

@@ -125,7 +125,8 @@ pub fn row_state(
         Row::UnreferencedKey { .. }
         | Row::UnreadableDatabase { .. }
         | Row::UnreadableServer { .. }
-        | Row::UnreadableRegion { .. } => StateKind::NotVisible,
+        | Row::UnreadableRegion { .. }
+        | Row::UnreadableEnvironment { .. } => StateKind::NotVisible,
         Row::Pair(_) | Row::UnusedMasterKey { .. } => match row.cmk().map(|cmk| &cmk.link) {
             Some(KeyLink::Gone { .. }) => StateKind::Gone,
             Some(KeyLink::NotKms) => StateKind::NotKms,
