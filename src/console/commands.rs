@@ -152,8 +152,7 @@ pub const ALL: &[Entry] = &[
     everywhere(Command::SortReverse, "sort-reverse", &["o"], "turn the order round")
         .on(&[Screen::Keys, Screen::Events]),
     everywhere(Command::View, "view", &["v"], "choose the columns, and sort by any of them")
-        .on(&[Screen::Keys])
-        .hint("view"),
+        .on(&[Screen::Keys]),
     everywhere(Command::Group, "group", &["b"], "group by master key, database, environment, state, nothing")
         .on(&[Screen::Keys])
         .hint("group"),
@@ -165,8 +164,7 @@ pub const ALL: &[Entry] = &[
     )
     .on(&[Screen::Keys]),
     everywhere(Command::Mark, "mark", &["m"], "mark the row, or take its mark away; on a group all its rows")
-        .on(&[Screen::Keys])
-        .hint("mark"),
+        .on(&[Screen::Keys]),
     everywhere(Command::MarkAll, "mark-all", &["M"], "mark all rows shown, or take all marks away")
         .on(&[Screen::Keys]),
     everywhere(

@@ -115,21 +115,29 @@ fn loosened(parts: &[Part<'_>], exprs: &mut [Expr<Leaf>]) -> Vec<String> {
     if parts.iter().all(|part| part.index.is_empty()) || words.iter().all(Option::is_none) {
         return Vec::new();
     }
-    let mut taken = Vec::new();
-    for (part, expr) in parts.iter().zip(exprs) {
+    // A word that nothing is even close to stays as it is.
+    let mut loose: HashMap<(usize, String), Leaf> = HashMap::new();
+    for (number, part) in parts.iter().enumerate() {
+        for word in words.iter().flatten() {
+            if let Some(leaf) = part.index.loosened(word) {
+                loose.insert((number, word.clone()), leaf);
+            }
+        }
+    }
+    let close = |word: &String| {
+        (0..parts.len()).any(|n| loose.get(&(n, word.clone())).is_some_and(Leaf::is_anywhere))
+    };
+    let words: Vec<Option<String>> = words.into_iter().map(|word| word.filter(|word| close(word))).collect();
+    for (number, expr) in exprs.iter_mut().enumerate() {
         let mut each = words.iter();
         let own = std::mem::take(expr);
         *expr = own.map(&mut |leaf, _| {
             let word = each.next().and_then(Option::as_ref);
-            let Some((word, loose)) = word.and_then(|word| Some((word, part.index.loosened(word)?))) else {
-                return leaf;
-            };
-            if !taken.contains(word) {
-                taken.push(word.clone());
-            }
-            loose
+            word.and_then(|word| loose.remove(&(number, word.clone()))).unwrap_or(leaf)
         });
     }
+    let mut taken: Vec<String> = words.into_iter().flatten().collect();
+    taken.dedup();
     taken
 }
 

@@ -89,7 +89,7 @@ async fn a_typo_finds_its_key_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn fields_of_the_filter_stand_in_the_help() {
     let bench = Bench::watch((100, 50)).await;
-    bench.keys("?<pgdn><pgdn>").await;
+    bench.keys("?").await.keys("<end>").await.keys("<pgup>").await;
     for part in ["WHAT A FILTER TAKES", "lastused:", "tag:", "NAME=VALUE"] {
         assert!(bench.screen().contains(part), "{part}: {}", bench.screen());
     }
@@ -102,7 +102,7 @@ async fn any_column_sorts_by_key_by_menu_and_by_mouse() {
     bench.keys("s").await;
     assert!(heading(&bench).contains("COLUMN KEY▴"));
     bench.keys("o<home>").await;
-    assert!(heading(&bench).contains("COLUMN KEY▾") && list(&bench)[0].contains("CEK_User_12346"));
+    assert!(heading(&bench).contains("COLUMN KEY▾") && list(&bench)[0].contains("52;c;evil"));
     bench.keys("v<end><enter>").await;
     assert!(bench.screen().contains("KIND ▴"), "by a column that is not shown, too: {}", bench.screen());
     bench.keys("<esc>").await;
@@ -121,7 +121,7 @@ async fn columns_are_chosen_and_kept_for_the_next_start() {
     let file = folder.path().join("columns.json");
     let mut options = fixture::options(Mode::Watch);
     options.columns_file = Some(file.clone());
-    let bench = Bench::with((160, 45), options).await;
+    let bench = Bench::with((200, 45), options).await;
     assert!(!heading(&bench).contains("SERVER"));
     // From STATE, by which it is sorted: DATABASE is the sixth, SERVER the seventh.
     bench.keys("v<down><down><down><down><down><space><down><space><esc>").await;
@@ -189,7 +189,7 @@ async fn environments_stand_side_by_side_and_each_tells_its_own() {
     let top = bench.screen().lines().next().unwrap().to_owned();
     assert!(top.contains("PRODUCTION") && top.contains("STAGING") && top.contains("AUDIT"), "{top}");
     assert!(heading(&bench).contains("ENV"));
-    assert!(bench.screen().contains("(environment not readable)"), "{}", bench.screen());
+    assert!(bench.screen().contains("(environment not"), "{}", bench.screen());
     bench.keys("/user_12345<enter>").await;
     let found = list(&bench);
     assert_eq!(found.iter().filter(|line| line.contains("CEK_User_12345")).count(), 2, "{found:?}");

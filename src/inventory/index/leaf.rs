@@ -37,9 +37,12 @@ impl Leaf {
         self.distances.as_ref().map_or(0, |(groups, rows)| u32::from(groups[group].min(rows[row])))
     }
 
-    /// Whether any row at all has it.
+    /// Whether any row at all has it, or is close to it where it is taken loosely.
     pub fn is_anywhere(&self) -> bool {
-        self.in_row.is_some() || self.in_group.contains(&true)
+        let close = |all: &[u8]| all.iter().any(|distance| *distance != FAR);
+        self.in_row.is_some()
+            || self.in_group.contains(&true)
+            || self.distances.as_ref().is_some_and(|(groups, rows)| close(groups) || close(rows))
     }
 
     fn of_groups(in_group: Vec<bool>) -> Self {

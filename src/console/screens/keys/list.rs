@@ -36,7 +36,10 @@ fn place(state: &State, column: By) -> Column {
     };
     let (min, max, sacrifice) = match column {
         By::State => (15, 16, 0),
-        By::Environment => (8, 14, 0),
+        By::Environment => {
+            let longest = state.options.places.iter().map(|place| width(&place.environment)).max();
+            (u16::try_from(longest.unwrap_or(0)).unwrap_or(14).clamp(3, 14), 14, 0)
+        }
         By::ColumnKey => (18, 30, 1),
         By::MasterKey => (20, 40, 0),
         By::Database => (10, 20, 3),
@@ -44,11 +47,12 @@ fn place(state: &State, column: By) -> Column {
         By::Age => (16, 17, 4),
         By::Next => (6, 8, 6),
         By::LastUsed => (9, 10, 5),
-        By::Cmk => (10, 24, 7),
-        By::Server => (8, 18, 7),
-        By::Region => (9, 14, 8),
-        By::Account => (12, 12, 9),
-        By::Kind => (12, 26, 9),
+        // Whoever chose these wants to see them.
+        By::Cmk => (10, 24, 1),
+        By::Server => (8, 18, 1),
+        By::Region => (9, 14, 1),
+        By::Account => (12, 12, 1),
+        By::Kind => (12, 26, 1),
     };
     Column { title, min, max, sacrifice }
 }
@@ -219,6 +223,8 @@ fn heading(state: &State, head: &Head) -> Line {
         Some(Grouping::Database) => format!("{} on {}", told.database, visible(&told.server)),
         Some(Grouping::State) => format!("{} {}", told.kind.glyph(), told.kind.word()),
         Some(Grouping::Environment) => visible(&place.environment).into_owned(),
+        // A row without a key is a group of its own: it goes by what it is.
+        _ if row.cmk().is_none() && row.key_arn().is_none() => told.column_key,
         Some(Grouping::MasterKey) | None => told.master_key,
     };
     let environment = match state.keys.grouping {
