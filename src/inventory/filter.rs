@@ -30,7 +30,7 @@ pub enum KeyField {
 }
 
 /// What `next:` takes beside a time.
-pub(super) const NEXT: [&str; 5] = ["manual", "off", "paused", "never", "unknown"];
+pub(super) const NEXT: [&str; 7] = ["manual", "on-demand", "off", "paused", "none", "never", "unknown"];
 /// What `lastused:` takes beside a time: no use seen is not the same as unused.
 pub(super) const USE: [&str; 2] = ["not-seen", "unknown"];
 /// What `age:` and `rotated:` take beside a time.

@@ -125,18 +125,22 @@ fn unreferenced(gathered: &Gathered, rows: &[Row]) -> Vec<Row> {
         .filter(|(arn, _)| !gathered.keys.contains_key(*arn))
         .map(|(arn, _)| (arn.id().to_owned(), arn.clone()));
     let keys: BTreeSet<(String, KeyArn)> = described.chain(hidden).collect();
-    let row = |key: KeyArn| Row::UnreferencedKey { estate: estate_mark(gathered, &key), key };
+    let row = |key: KeyArn| Row::UnreferencedKey { estate: estate_mark(gathered, &key, &named), key };
     keys.into_iter().map(|(_, key)| row(key)).collect()
 }
 
-/// Whether a key is marked as one of the estate. The first mark that it bears is told.
-fn estate_mark(gathered: &Gathered, arn: &KeyArn) -> EstateMark {
+/// Whether a key that is not `named` is marked as one of the estate. The first mark that it bears is told.
+fn estate_mark(gathered: &Gathered, arn: &KeyArn, named: &HashSet<&KeyArn>) -> EstateMark {
     let Some(key) = gathered.keys.get(arn) else {
         return match (gathered.estate.is_empty(), gathered.missing.get(arn)) {
             (false, Some(why)) => EstateMark::CannotTell { why: why.clone() },
             _ => EstateMark::Unmarked,
         };
     };
+    let mut family = key.multi_region.iter().flat_map(|family| family.relatives_of(arn));
+    if let Some(named) = family.find(|relative| named.contains(relative)) {
+        return EstateMark::StandsBy { named: named.clone() };
+    }
     let mut mark = EstateMark::Unmarked;
     for by in &gathered.estate {
         match by.selects(key) {

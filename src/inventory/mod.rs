@@ -3,6 +3,7 @@
 //! [`join`](join::join) is pure: what the sources said goes in, an [`Inventory`](crate::model::pair::Inventory)
 //! comes out. [`refresh`] asks the sources; [`filter`], [`index`] and [`present`] show the rows.
 
+pub mod anomaly;
 pub mod column;
 pub mod filter;
 pub mod find;
@@ -14,6 +15,7 @@ pub mod refresh;
 mod state_word;
 pub mod traits;
 
+pub use anomaly::{Anomaly, anomalies};
 pub use column::{Column, Sort};
 pub use filter::Filter;
 pub use find::{Found, Grouping, Part, RowId, find};
@@ -22,4 +24,6 @@ pub use join::{Gathered, join};
 pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
 
 #[cfg(test)]
-mod testing;
+mod laws_tests;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -6,7 +6,7 @@ use super::present::StateKind;
 
 impl StateKind {
     /// All, the most urgent first.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::PendingDeletion,
         Self::PendingReplicaDeletion,
         Self::Gone,
@@ -19,6 +19,8 @@ impl StateKind {
         Self::Other,
         Self::Creating,
         Self::Updating,
+        Self::Unjudged,
+        Self::Excepted,
         Self::NotKms,
         Self::Loading,
         Self::Enabled,
@@ -38,6 +40,8 @@ impl StateKind {
         "other",
         "creating",
         "updating",
+        "unjudged",
+        "excepted",
         "not-kms",
         "loading",
         "enabled",

@@ -41,6 +41,10 @@ traits!(
     Unused = "unused",
     /// A KMS key that no CMK names.
     Unreferenced = "unreferenced",
+    /// A multi-Region key that no CMK names, while one names its relative.
+    StandsBy = "stands-by",
+    /// A CMK that the catalog does not list, though it lists a value of it.
+    Unlisted = "unlisted",
     /// A part of the estate that could not be read.
     Unreadable = "unreadable",
     /// One KMS key behind several CMKs.
@@ -102,6 +106,7 @@ impl Traits {
             Row::Pair(pair) => (pair.rotating, pair.envelope_mismatch),
             _ => (false, false),
         };
+        let stands_by = matches!(row, Row::UnreferencedKey { estate: EstateMark::StandsBy { .. }, .. });
         let of_estate = matches!(row, Row::UnreferencedKey { estate: EstateMark::Marked { .. }, .. });
         let unused = of_estate || matches!(row, Row::UnusedMasterKey { .. });
         let set = Self::default()
@@ -109,6 +114,7 @@ impl Traits {
             .with(Trait::Mismatch, mismatch)
             .with(Trait::Orphan, matches!(row, Row::OrphanColumnKey { .. }))
             .with(Trait::Unused, unused)
+            .with(Trait::StandsBy, stands_by)
             .with(Trait::Unreferenced, matches!(row, Row::UnreferencedKey { .. }))
             .with(Trait::Unreadable, unreadable);
         row.cmk().map_or(set, |cmk| set.and(Self::of_cmk(cmk)))
@@ -118,6 +124,7 @@ impl Traits {
         Self::default()
             .with(Trait::Shared, cmk.siblings > 0)
             .with(Trait::ThroughAlias, matches!(cmk.link, KeyLink::ThroughAlias { .. }))
+            .with(Trait::Unlisted, is_unlisted(cmk))
             .with(Trait::Foreign, cmk.place.foreign)
             .with(Trait::Unwatched, cmk.place.unwatched)
     }
@@ -144,4 +151,9 @@ impl Traits {
     pub fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
+}
+
+/// Without a path there was no row of it in the catalog.
+fn is_unlisted(cmk: &CmkRef) -> bool {
+    matches!(&cmk.link, KeyLink::NotVisible { path, .. } if path.is_empty())
 }

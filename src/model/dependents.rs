@@ -116,7 +116,7 @@ fn relatives(key: &KeyArn, inventory: &Inventory) -> Vec<KeyArn> {
     let Some(multi) = inventory.keys.get(key).and_then(|k| k.multi_region.as_ref()) else {
         return Vec::new();
     };
-    std::iter::once(&multi.primary).chain(&multi.replicas).filter(|arn| *arn != key).cloned().collect()
+    multi.relatives_of(key).cloned().collect()
 }
 
 /// Until when clients that hold decrypted column keys may go on decrypting after a drop.

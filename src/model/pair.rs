@@ -49,6 +49,8 @@ pub enum Row {
 pub enum EstateMark {
     /// It is of the estate, and protects nothing there that can be seen.
     Marked { by: KeySelector },
+    /// It is the replica, or the primary, of a key that a CMK names: it stands by.
+    StandsBy { named: KeyArn },
     /// It may be of some other use.
     #[default]
     Unmarked,

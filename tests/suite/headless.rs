@@ -39,6 +39,54 @@ fn keys_are_an_array_of_objects_with_the_documented_fields() {
 }
 
 #[test]
+fn the_simulated_account_has_every_kind_of_key_and_every_anomaly() {
+    let records = simulated(&["keys", "--format", "json"]).records();
+    let any = |what: &str, test: &dyn Fn(&serde_json::Value) -> bool| {
+        assert!(records.iter().any(test), "no row of {what}");
+    };
+    for anomaly in [
+        "key_gone",
+        "key_not_visible",
+        "foreign_key",
+        "unwatched_region",
+        "not_kms",
+        "two_values",
+        "shared_key",
+        "envelope_mismatch",
+        "unused_master_key",
+        "unused_estate_key",
+        "stands_by",
+        "unnamed_key",
+        "unreadable_database",
+    ] {
+        any(anomaly, &|row| row["anomalies"].as_array().unwrap().contains(&anomaly.into()));
+    }
+    for (field, values) in [
+        ("origin", &["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"][..]),
+        ("key_spec", &["SYMMETRIC_DEFAULT", "RSA_2048", "HMAC_256", "ECC_NIST_P256"]),
+        ("rotation_kind", &["automatic", "on_demand", "manual", "impossible"]),
+        ("next_rotation_kind", &["at", "late", "paused", "never", "by_hand"]),
+        ("multi_region_role", &["primary", "replica"]),
+        ("state", &["excepted", "unjudged", "pending_replica_deletion", "pending_import", "unavailable"]),
+        ("policy_source", &["default", "tag DataClass=pci", "alias buzz-tutor/tde-*"]),
+    ] {
+        for value in values {
+            any(&format!("{field} {value}"), &|row| row[field] == *value);
+        }
+    }
+    any("a foreign key that is visible", &|row| {
+        row["account"] == "444455556666" && row["kms_state"] == "Enabled"
+    });
+    any("a foreign key that is not", &|row| {
+        row["account"] == "444455556666" && row["state"] == "not_visible"
+    });
+    any("material that expires", &|row| row["expires_in_days"] == 8 || row["expires_in_days"] == 9);
+    any("two rotations left", &|row| row["on_demand_left"] == 2 && row["on_demand_used"] == 23);
+    any("an exception that lapsed", &|row| row["exception_lapsed"].is_string());
+    any("a primary whose replica is disabled", &|row| row["relatives"][0]["kms_state"] == "Disabled");
+}
+
+#[test]
 fn keys_as_comma_separated_values_say_the_same() {
     let printed = simulated(&["keys", "--format", "csv", "--filter", "state:disabled"]).done();
     let mut csv = csv::Reader::from_reader(printed.as_bytes());

@@ -60,7 +60,7 @@ fn the_table_of_events_shows_what_would_deceive() {
 fn the_keys_screen_shows_what_would_deceive() {
     let home = tempfile::tempdir().unwrap();
     let mut console = Terminal::start(home.path(), (160, 45), &["watch", "-e", "simulated"]);
-    console.see("56 pairs");
+    console.see("62 pairs");
     console.press("/cek:evil");
     console.see("1 of 62");
     console.press("\r\r");

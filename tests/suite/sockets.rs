@@ -16,7 +16,7 @@ fn a_drill_opens_no_socket() {
     let home = tempfile::tempdir().unwrap();
     let env = pointing_at(&format!("http://{}", listener.local_addr().unwrap()));
     let mut console = Terminal::start_with(home.path(), (80, 24), &["drill"], &env);
-    console.see("56 pairs");
+    console.see("62 pairs");
     assert_eq!(connectable(console.pid()), BTreeSet::new(), "while reading");
     console.press("/CEK_User_12345 db:buzz_prod");
     console.see("1 of 62");

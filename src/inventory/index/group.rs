@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use crate::inventory::present::{StateKind, row_state};
 use crate::inventory::traits::Traits;
 use crate::model::age::{AgePolicies, RotationAge};
-use crate::model::key::{AutomaticRotation, KeyState, KmsKey, RotationStatus};
+use crate::model::key::{AutomaticRotation, KmsKey};
 use crate::model::pair::{DatabaseRef, Inventory, Row};
+use crate::model::rotation::{NextRotation, Rotation, RotationKind};
 use crate::model::seen::Seen;
 use crate::model::text::{Untrusted, visible};
 
@@ -94,6 +95,7 @@ impl Group {
         let (kind, state) = row_state(inventory, row, policies, now);
         let kms_state = key.map(|key| key.state.as_str()).unwrap_or_default();
         let age = key.and_then(|key| RotationAge::of(key, policies, now).known().cloned());
+        let (next, next_word) = key.map_or((None, "unknown"), |key| next(key, now));
         let arn = named_key(row);
         let place = database(row);
         let (key_text, aliases) = key_text(row, key);
@@ -117,9 +119,9 @@ impl Group {
                 | letters(&database_name.to_lowercase()),
             age_days: age.as_ref().map(|age| i64::from(age.days)),
             rotated: age.map(|age| age.since.as_second()),
-            next: key.and_then(next_time),
+            next,
             last_used: key.and_then(|key| key.last_use.known()?.used.as_ref().map(|(at, _)| at.as_second())),
-            next_word: key.map_or("unknown", next_word),
+            next_word,
             use_word: match key.map(|key| &key.last_use) {
                 Some(Seen::Known(last)) if last.used.is_none() => "not-seen",
                 Some(Seen::Known(_)) => "",
@@ -216,22 +218,21 @@ fn key_text(row: &Row, key: Option<&KmsKey>) -> (String, usize) {
     (text, end)
 }
 
-/// When the key rotates next: where it does.
-fn next_time(key: &KmsKey) -> Option<i64> {
-    next_word(key).is_empty().then(|| key.rotation.known()?.next.map(Timestamp::as_second)).flatten()
-}
-
-fn next_word(key: &KmsKey) -> &'static str {
-    if matches!(key.state, KeyState::PendingDeletion | KeyState::PendingReplicaDeletion) {
-        return "never";
-    }
-    if matches!(key.automatic_rotation(), AutomaticRotation::Impossible(_)) {
-        return "manual";
-    }
-    match &key.rotation {
-        Seen::Known(RotationStatus { automatic: false, .. }) => "off",
-        Seen::Known(_) if key.state != KeyState::Enabled => "paused",
-        Seen::Known(_) => "",
-        Seen::Loading | Seen::NotVisible(_) => "unknown",
+/// When the key rotates next, in seconds since 1970; else the word for why there is no time.
+fn next(key: &KmsKey, now: Timestamp) -> (Option<i64>, &'static str) {
+    let Seen::Known(rotation) = Rotation::of(key, now) else { return (None, "unknown") };
+    match (rotation.next, &rotation.kind) {
+        (NextRotation::At { at } | NextRotation::Late { at }, _) => (Some(at.as_second()), ""),
+        (NextRotation::Unsaid, _) => (None, "unknown"),
+        (NextRotation::Paused, _) => (None, "paused"),
+        (NextRotation::Never, _) => (None, "never"),
+        (NextRotation::ByHand, RotationKind::OnDemand { .. })
+            if key.automatic_rotation() == AutomaticRotation::Possible =>
+        {
+            (None, "off")
+        }
+        (NextRotation::ByHand, RotationKind::OnDemand { .. }) => (None, "on-demand"),
+        (NextRotation::ByHand, RotationKind::Impossible { .. }) => (None, "none"),
+        (NextRotation::ByHand, _) => (None, "manual"),
     }
 }

@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 
 use crate::model::age::{AgePolicies, RotationAge, Verdict, ago, short};
-use crate::model::key::{AutomaticRotation, KeyState, KmsKey};
+use crate::model::key::{AutomaticRotation, KmsKey};
 use crate::model::pair::{EstateMark, Inventory, Row};
+use crate::model::rotation::{NextRotation, Rotation, RotationKind};
 use crate::model::seen::Seen;
 use crate::model::text::visible;
 
 use super::state::{StateKind, row_state};
+use crate::inventory::anomaly::{Anomaly, anomalies};
 
 /// What stands where a row has nothing to say.
 const NOTHING: &str = "—";
@@ -17,7 +19,7 @@ const NOTHING: &str = "—";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairLine {
     pub kind: StateKind,
-    /// e.g. `enabled`, `deletion 6 d`.
+    /// e.g. `enabled`, `deletion 6 d`, `denied`.
     pub state: String,
     /// The CEK; for rows without one, what they are, e.g. `(unused master key)`.
     pub column_key: String,
@@ -33,7 +35,8 @@ pub struct PairLine {
     /// Percent of the policy's days; none where the age is not known.
     pub age_percent: Option<u32>,
     pub verdict: Option<Verdict>,
-    /// `49 d`, `paused` (disabled), `manual` (KMS cannot rotate it), `off`, `never` (to be deleted) …
+    /// `49 d`, `due` (KMS's date has passed), `paused` (disabled), `off`, `on demand` (imported), `manual` (KMS
+    /// cannot rotate it), `none` (no material), `never` (to be deleted) …
     pub next: String,
     /// `2 m`, or `not seen`: never `unused`.
     pub last_used: String,
@@ -41,6 +44,8 @@ pub struct PairLine {
     pub rotating: bool,
     /// The envelope names another key than the CMK does.
     pub mismatch: bool,
+    /// What is out of the ordinary about how the SQL side and the KMS side meet.
+    pub anomalies: Vec<Anomaly>,
 }
 
 /// One row's line. Made for the visible rows alone.
@@ -72,6 +77,7 @@ pub fn line(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Times
         last_used: key.map_or_else(|| NOTHING.to_owned(), |key| last_used(key, now)),
         rotating,
         mismatch,
+        anomalies: anomalies(row),
     }
 }
 
@@ -90,6 +96,9 @@ fn column_key(row: &Row) -> String {
         Row::OrphanColumnKey { cek, .. } => cek.to_string(),
         Row::UnusedMasterKey { .. } => "(unused master key)".to_owned(),
         Row::UnreferencedKey { estate: EstateMark::Marked { .. }, .. } => "(estate key, unused)".to_owned(),
+        Row::UnreferencedKey { estate: EstateMark::StandsBy { named }, .. } => {
+            format!("(stands by for {})", visible(named.region()))
+        }
         Row::UnreferencedKey { .. } => "(no master key names it)".to_owned(),
         Row::UnreadableRegion { .. } => "(Region not readable)".to_owned(),
         Row::UnreadableEnvironment { .. } => "(environment not readable)".to_owned(),
@@ -131,20 +140,21 @@ fn database(row: &Row) -> String {
 
 /// When the material changes next, in words short enough for a column.
 fn next_rotation(key: &KmsKey, now: Timestamp) -> String {
-    match &key.state {
-        KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => return "never".to_owned(),
-        _ if matches!(key.automatic_rotation(), AutomaticRotation::Impossible(_)) => {
-            return "manual".to_owned();
+    brief(&Rotation::of(key, now), |rotation| match (rotation.next, &rotation.kind) {
+        (NextRotation::At { at }, _) => short(at.duration_since(now)),
+        (NextRotation::Late { .. }, _) => "due".to_owned(),
+        (NextRotation::Unsaid, _) => "on".to_owned(),
+        (NextRotation::Paused, _) => "paused".to_owned(),
+        (NextRotation::Never, _) => "never".to_owned(),
+        // Automatic rotation could be on, and is not.
+        (NextRotation::ByHand, RotationKind::OnDemand { .. })
+            if key.automatic_rotation() == AutomaticRotation::Possible =>
+        {
+            "off".to_owned()
         }
-        _ => {}
-    }
-    brief(&key.rotation, |rotation| match (rotation.automatic, rotation.next) {
-        (false, _) => "off".to_owned(),
-        // Disabled keys do not rotate.
-        (true, _) if key.state != KeyState::Enabled => "paused".to_owned(),
-        (true, Some(next)) if next > now => short(next.duration_since(now)),
-        (true, Some(_)) => "due".to_owned(),
-        (true, None) => "on".to_owned(),
+        (NextRotation::ByHand, RotationKind::OnDemand { .. }) => "on demand".to_owned(),
+        (NextRotation::ByHand, RotationKind::Impossible { .. }) => "none".to_owned(),
+        (NextRotation::ByHand, _) => "manual".to_owned(),
     })
 }
 

@@ -2,17 +2,16 @@
 
 use jiff::Timestamp;
 
+use super::facts::kms_key;
 use super::tone_of;
 use crate::console::state::State;
 use crate::console::theme::Tone;
 use crate::console::widgets::sheet::Sheet;
 use crate::console::widgets::text::Paragraph;
-use crate::inventory::present::{key_state, row_state};
-use crate::model::age::{RotationAge, ago, short};
-use crate::model::arn::KeyArn;
+use crate::inventory::present::row_state;
 use crate::model::catalog::Envelope;
-use crate::model::key::{AutomaticRotation, Grant, KmsKey};
-use crate::model::pair::{CmkRef, KeyLink, Pair, Row};
+use crate::model::key::{Grant, KmsKey};
+use crate::model::pair::{CmkRef, EstateMark, KeyLink, Pair, Row};
 
 /// The page about a row.
 pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
@@ -73,9 +72,7 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
                 Tone::Notice,
             );
         }
-        Row::UnreferencedKey { .. } => {
-            sheet.text("No visible column master key names this KMS key.", Tone::Dim);
-        }
+        Row::UnreferencedKey { estate, .. } => unnamed(sheet, estate),
         Row::UnusedMasterKey { .. } => {
             sheet.text("This column master key wraps no column encryption key.", Tone::Dim);
         }
@@ -83,7 +80,7 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
     }
     match row.cmk().map(|cmk| &cmk.link) {
         Some(KeyLink::NotVisible { why, .. }) => {
-            sheet.text(format!("The KMS key cannot be seen: {}", told(&why.reason)), Tone::Notice);
+            sheet.text(format!("The KMS key is not visible: {}", told(&why.reason)), Tone::Notice);
         }
         Some(KeyLink::Gone { .. }) => {
             sheet.text(
@@ -96,68 +93,6 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
         }
         _ => {}
     }
-}
-
-fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
-    let now = state.now;
-    sheet.heading(format!("KMS KEY · read {} ago", ago(key.read_at, now)));
-    let (kind, _) = key_state(key, &state.place().age, now);
-    sheet.fact("name", key.name(), Tone::Strong);
-    sheet.fact("arn", key.arn.to_string(), Tone::Text);
-    let until =
-        key.deletion_date.map(|at| format!(" · {} or up to a day later", day(at))).unwrap_or_default();
-    sheet.fact("state", format!("{} {}{until}", kind.glyph(), key.state), tone_of(kind));
-    sheet.fact("kind", format!("{} · {} · {}", key.spec, key.usage, key.origin), Tone::Text);
-    if let Some(multi) = &key.multi_region {
-        let role = if multi.primary == key.arn { "primary" } else { "replica" };
-        let regions: Vec<&str> =
-            std::iter::once(&multi.primary).chain(&multi.replicas).map(KeyArn::region).collect();
-        sheet.fact(
-            "multi-Region",
-            format!("{role}; {}: each has its own state", regions.join(", ")),
-            Tone::Text,
-        );
-    }
-    if !key.description.is_empty() {
-        sheet.fact("description", key.description.to_string(), Tone::Text);
-    }
-    sheet.seen("aliases", &key.aliases, |all| listed(all));
-    rotation(sheet, state, key);
-    sheet.seen("last used", &key.last_use, |last| match (&last.used, last.tracked_since) {
-        (Some((at, operation)), _) => format!("{} ago, {operation}", ago(*at, now)),
-        (None, Some(since)) => format!("no use seen since {}", day(since)),
-        (None, None) => "no use seen".to_owned(),
-    });
-    if let Some(at) = key.valid_to {
-        let tone = if at < now + crate::model::age::DAY * 14 { Tone::Warn } else { Tone::Text };
-        sheet.fact("material", format!("expires {} (in {})", day(at), short(at.duration_since(now))), tone);
-    }
-    sheet.fact("created", format!("{} ({} ago)", day(key.created), ago(key.created, now)), Tone::Text);
-    sheet.seen("tags", &key.tags, |tags| {
-        listed(&tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
-    });
-}
-
-fn rotation(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
-    let now = state.now;
-    sheet.seen("age", &RotationAge::of(key, &state.place().age, now), |age| {
-        format!("{} d of {} since {}", age.days, age.policy_told(), day(age.since))
-    });
-    match key.automatic_rotation() {
-        AutomaticRotation::Impossible(why) => sheet.fact("rotation", format!("manual: {why}"), Tone::Text),
-        AutomaticRotation::Possible => sheet.seen("rotation", &key.rotation, |status| {
-            if !status.automatic {
-                return "automatic rotation is off".to_owned();
-            }
-            let every = status.period_days.map(|days| format!(" every {days} d")).unwrap_or_default();
-            let next = status.next.map(|at| format!(", next {}", day(at))).unwrap_or_default();
-            format!("automatic{every}{next}")
-        }),
-    }
-    sheet.seen("rotations", &key.rotations, |all| {
-        let times: Vec<String> = all.iter().filter_map(|rotation| rotation.at).map(day).take(4).collect();
-        if times.is_empty() { "none yet: its first material".to_owned() } else { listed(&times) }
-    });
 }
 
 fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
@@ -197,6 +132,27 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
         None => sheet.fact("RDS storage", "? this Region's instances are not read", Tone::Notice),
     }
     sheet.seen("grants", &key.grants, |grants| grants_told(grants));
+}
+
+/// A key that no CMK names: whether it should have one.
+fn unnamed(sheet: &mut Sheet<'_>, estate: &EstateMark) {
+    let nobody = "No visible column master key names this KMS key";
+    match estate {
+        EstateMark::Marked { by } => {
+            sheet.text(format!("{nobody}, though it is marked as of this estate by {by}."), Tone::Notice);
+        }
+        EstateMark::StandsBy { named } => {
+            let told = format!("{nobody}; one names its relative in {}: it stands by.", told(named.region()));
+            sheet.text(told, Tone::Dim);
+        }
+        EstateMark::Unmarked => sheet.text(format!("{nobody}."), Tone::Dim),
+        EstateMark::CannotTell { why } => {
+            sheet.text(
+                format!("{nobody}. Whether it is marked as of this estate is {}", told(&why.to_string())),
+                Tone::Notice,
+            );
+        }
+    }
 }
 
 /// `1 column`, `2 columns`.
@@ -252,6 +208,14 @@ fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
     sheet.fact("database", format!("{} on {}", cmk.database.database, cmk.database.server), Tone::Text);
     sheet.fact("provider", cmk.provider.to_string(), Tone::Text);
     sheet.fact("key path", cmk.key_path.to_string(), Tone::Text);
+    if cmk.siblings > 0 {
+        let others = counted(cmk.siblings as usize, "other master key");
+        sheet.fact(
+            "",
+            format!("{others} lead to the same KMS key: what is done to it is done to all"),
+            Tone::Notice,
+        );
+    }
     if let KeyLink::ThroughAlias { alias, .. } = &cmk.link {
         sheet.fact(
             "",
@@ -261,14 +225,14 @@ fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
     }
 }
 
-fn listed<T: ToString>(all: &[T]) -> String {
+pub(super) fn listed<T: ToString>(all: &[T]) -> String {
     if all.is_empty() {
         return "none".to_owned();
     }
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn day(at: Timestamp) -> String {
+pub(super) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 

@@ -65,49 +65,35 @@ pub fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
         filter_line_with(state, buf, line, &keys.picker.filter, &figure, note(state));
         return;
     }
-    let counts = state.parts.iter().fold(Counts::default(), |sum, part| add(sum, &part.snapshot.counts));
-    let troubles = [
-        (counts.pending_deletion, "pending deletion", Tone::Bad),
-        (counts.overdue, "overdue", Tone::Warn),
-        (counts.disabled, "disabled", Tone::Notice),
-        (counts.not_visible, "not visible", Tone::Notice),
-        (counts.other, "other", Tone::Notice),
-        (counts.unreadable, "unreadable", Tone::Notice),
-    ];
-    let total = format!("{} pairs · {} master keys", counts.pairs, counts.master_keys);
-    let marked = match keys.marked.len() {
-        0 => None,
-        count => Some((format!("▪ {count} marked"), Tone::Accent)),
+    let counts = state.parts.iter().fold(Counts::default(), |sum, part| sum + part.snapshot.counts);
+    let states = counts.states().map(|(count, word, kind)| (count, word, tone_of(kind)));
+    let besides = counts.besides().map(|(count, word)| (count, word, Tone::Notice));
+    let told = |pieces: &[(usize, &str, Tone)]| -> Vec<(String, Tone)> {
+        let some = pieces.iter().filter(|(count, ..)| *count > 0);
+        some.map(|(count, word, tone)| (format!("{count} {word}"), *tone)).collect()
     };
-    let pieces = std::iter::once((total, Tone::Strong)).chain(marked).chain(
-        troubles
-            .into_iter()
-            .filter(|(count, ..)| *count > 0)
-            .map(|(count, word, tone)| (format!("{count} {word}"), tone)),
-    );
+    let mut pieces = Vec::new();
+    if !keys.marked.is_empty() {
+        pieces.push((format!("▪ {} marked", keys.marked.len()), Tone::Accent));
+    }
+    pieces.push((format!("{} pairs · {} master keys:", counts.pairs, counts.master_keys), Tone::Strong));
+    pieces.extend(told(&states));
+    if counts.rows > counts.pairs {
+        pieces.push((format!("+ {} rows:", counts.rows - counts.pairs), Tone::Strong));
+        pieces.extend(told(&besides));
+    }
     let mut x = line.x + 1;
-    for (text, tone) in pieces {
+    let last = pieces.len() - 1;
+    for (at, (text, tone)) in pieces.into_iter().enumerate() {
         let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX);
-        if x.saturating_add(wide) >= line.right() {
+        let more = if at == last { 0 } else { 2 };
+        if x.saturating_add(wide).saturating_add(more) >= line.right() {
+            // Never as if there were no more.
+            buf.set_stringn(x, line.y, "…", 1, theme.tone(Tone::Strong));
             break;
         }
         (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.width), theme.tone(tone));
-        x += 3;
-    }
-}
-
-fn add(sum: Counts, more: &Counts) -> Counts {
-    Counts {
-        pairs: sum.pairs + more.pairs,
-        master_keys: sum.master_keys + more.master_keys,
-        enabled: sum.enabled + more.enabled,
-        overdue: sum.overdue + more.overdue,
-        disabled: sum.disabled + more.disabled,
-        pending_deletion: sum.pending_deletion + more.pending_deletion,
-        not_visible: sum.not_visible + more.not_visible,
-        other: sum.other + more.other,
-        unreadable: sum.unreadable + more.unreadable,
-        unreferenced: sum.unreferenced + more.unreferenced,
+        x += 2;
     }
 }
 
@@ -241,7 +227,8 @@ fn heading(state: &State, head: &Head) -> Line {
 fn age_tone(told: &PairLine) -> Tone {
     match (told.kind, told.verdict) {
         (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Within)) => Tone::Good,
-        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Due | Verdict::Unjudged)) => Tone::Notice,
+        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Due))
+        | (StateKind::Excepted | StateKind::Unjudged, _) => Tone::Notice,
         (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Overdue)) => Tone::Warn,
         _ => Tone::Dim,
     }

@@ -2,6 +2,7 @@
 
 mod copy;
 mod detail;
+mod facts;
 mod identity;
 mod list;
 mod reach;
@@ -422,6 +423,8 @@ pub fn tone_of(kind: StateKind) -> Tone {
         | StateKind::PendingImport
         | StateKind::NotVisible
         | StateKind::NoValue
+        | StateKind::Unjudged
+        | StateKind::Excepted
         | StateKind::Other => Tone::Notice,
         StateKind::Creating | StateKind::Updating => Tone::Accent,
         StateKind::NotKms | StateKind::Loading => Tone::Dim,
