@@ -204,7 +204,16 @@ async fn environments_stand_side_by_side_and_each_tells_its_own() {
     bench.keys("<esc>/not<ctrl-u>is:unreadable env:audit<enter><enter>").await;
     assert!(bench.screen().contains("no credentials; sign in"), "{}", bench.screen());
     bench.keys("<esc><esc>E").await;
-    assert!(bench.screen().contains("environment: production"), "{}", bench.screen());
+    assert!(bench.screen().contains("environment: staging"), "{}", bench.screen());
+    bench.keys("EE2").await;
+    assert!(
+        bench.screen().contains("▸PRODUCTION") && bench.screen().contains("DisableKey"),
+        "{}",
+        bench.screen()
+    );
+    bench.keys("EE").await;
+    assert!(bench.screen().contains("▸AUDIT") && !bench.screen().contains("DisableKey"), "its own trail");
+    bench.keys("1<home>").await;
     bench.keys("bbb").await;
     assert!(list(&bench).iter().any(|line| line.contains("▾ production · 15 rows")), "{:?}", list(&bench));
 }
