@@ -119,7 +119,7 @@ fn keys_filter_sort_and_choose_what_they_print() {
             .all(|record| record.as_object().unwrap().len() == 3 && record["environment"] == "simulated")
     );
     let table = simulated(&["keys", "--columns", "cek,kind", "--filter", "cek:=CEK_User_12345"]).done();
-    assert!(table.starts_with("COLUMN KEY") && table.contains("SYMMETRIC_DEFAULT"), "{table}");
+    assert!(table.trim_start().starts_with("COLUMN KEY") && table.contains("SYMMETRIC_DEFAULT"), "{table}");
 }
 
 #[test]
