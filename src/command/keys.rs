@@ -284,6 +284,10 @@ fn cell(of: &Listed, row: &Row, line: &PairLine, column: Column) -> String {
         Column::State => format!("{} {}", line.kind.glyph(), line.state),
         Column::Environment => of.environment.clone(),
         Column::ColumnKey => line.column_key.clone(),
+        // Nothing is cut here, so that there is room to say how many master keys share it.
+        Column::MasterKey if line.master_keys_of_key > 1 => {
+            format!("{} ×{}", line.master_key, line.master_keys_of_key)
+        }
         Column::MasterKey => line.master_key.clone(),
         Column::Cmk => line.cmk.clone(),
         Column::Database => line.database.clone(),

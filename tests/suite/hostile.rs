@@ -62,7 +62,7 @@ fn the_keys_screen_shows_what_would_deceive() {
     let mut console = Terminal::start(home.path(), (160, 45), &["watch", "-e", "simulated"]);
     console.see("62 pairs");
     console.press("/cek:evil");
-    console.see("1 of 62");
+    console.see("1 of 71");
     console.press("\r\r");
     console.see("SQL SERVER");
     let screen = console.see("␛[1;31m⟨U+202E⟩delbane");
@@ -70,7 +70,7 @@ fn the_keys_screen_shows_what_would_deceive() {
     console.press("h/");
     console.see("cek:evil");
     console.press("\x15key:spare");
-    console.see("1 of 62");
+    console.see("1 of 71");
     console.press("\r\r");
     console.see("aliases");
     console.see("delbane");

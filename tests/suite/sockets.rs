@@ -19,7 +19,7 @@ fn a_drill_opens_no_socket() {
     console.see("62 pairs");
     assert_eq!(connectable(console.pid()), BTreeSet::new(), "while reading");
     console.press("/CEK_User_12345 db:buzz_prod");
-    console.see("1 of 62");
+    console.see("1 of 71");
     console.press("\r");
     console.press("r");
     console.see("Run a runbook");

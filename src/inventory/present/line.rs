@@ -6,7 +6,7 @@ use crate::model::age::{AgePolicies, RotationAge, Verdict, ago, short};
 use crate::model::key::{AutomaticRotation, KmsKey};
 use crate::model::pair::{EstateMark, Inventory, Row};
 use crate::model::rotation::{NextRotation, Rotation, RotationKind};
-use crate::model::seen::Seen;
+use crate::model::seen::{Cause, Seen};
 use crate::model::text::visible;
 
 use super::state::{StateKind, row_state};
@@ -23,8 +23,11 @@ pub struct PairLine {
     pub state: String,
     /// The CEK; for rows without one, what they are, e.g. `(unused master key)`.
     pub column_key: String,
-    /// The KMS key by its name where it can be seen, else the CMK's name.
+    /// The KMS key by its name where it can be seen, else the CMK's name: `444455556666/…` where it is another
+    /// account's.
     pub master_key: String,
+    /// How many CMKs lead to the KMS key, this one included; 0 where that is not known.
+    pub master_keys_of_key: u32,
     /// The CMK's own name in the catalog.
     pub cmk: String,
     pub database: String,
@@ -65,6 +68,7 @@ pub fn line(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Times
         state,
         column_key: column_key(row),
         master_key: master_key(row, key, &cmk),
+        master_keys_of_key: row.cmk().filter(|_| key.is_some()).map_or(0, |cmk| cmk.siblings + 1),
         cmk,
         database: database(row),
         server: server(row),
@@ -86,6 +90,8 @@ fn brief<T>(fact: &Seen<T>, tell: impl FnOnce(&T) -> String) -> String {
     match fact {
         Seen::Loading => "loading".to_owned(),
         Seen::Known(fact) => tell(fact),
+        // KMS has nothing to say of such a key.
+        Seen::NotVisible(why) if why.cause == Cause::Unsupported => NOTHING.to_owned(),
         Seen::NotVisible(why) => why.cause.word().to_owned(),
     }
 }
@@ -109,7 +115,7 @@ fn column_key(row: &Row) -> String {
 
 fn master_key(row: &Row, key: Option<&KmsKey>, cmk: &str) -> String {
     match (key, row) {
-        (Some(key), _) => key.name(),
+        (Some(key), _) => named(row, key),
         (None, Row::UnreferencedKey { key, .. }) => key.id().to_owned(),
         _ => cmk.to_owned(),
     }
@@ -122,6 +128,15 @@ fn server(row: &Row) -> String {
         _ => row.cmk().map(|cmk| &cmk.database),
     };
     place.map(|place| place.server.to_string()).unwrap_or_default()
+}
+
+/// A key by its name, with its account where that is not ours.
+fn named(row: &Row, key: &KmsKey) -> String {
+    if row.cmk().is_some_and(|cmk| cmk.place.foreign) {
+        format!("{}/{}", key.arn.account(), key.name())
+    } else {
+        key.name()
+    }
 }
 
 fn database(row: &Row) -> String {

@@ -68,7 +68,7 @@ impl StateKind {
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
             Self::PendingDeletion => "deletion",
-            Self::PendingReplicaDeletion => "deletion, waits for replicas",
+            Self::PendingReplicaDeletion => "deletion waits",
             Self::Gone => "gone",
             Self::Overdue => "overdue",
             Self::NotVisible => "not visible",

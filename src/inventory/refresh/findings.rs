@@ -225,6 +225,9 @@ impl Findings {
             key.policy = had.policy.clone();
             key.last_use = had.last_use.clone();
         }
+        if !self.is_ours(&key.arn) {
+            key.last_use = Seen::NotVisible(own_account_only());
+        }
         self.gathered.missing.remove(&key.arn);
         self.gathered.keys.insert(key.arn.clone(), Arc::new(key));
     }
