@@ -40,6 +40,8 @@ pub enum Row {
     UnreadableServer { server: ServerName, why: NotVisible },
     /// A Region whose KMS keys could not be listed, so that keys may be missing from the list.
     UnreadableRegion { region: String, why: NotVisible },
+    /// A whole environment that could not be opened.
+    UnreadableEnvironment { environment: String, why: NotVisible },
 }
 
 /// Whether a KMS key that no CMK names is marked, by the settings' tag or alias, as one of the estate.
@@ -136,7 +138,8 @@ impl Row {
             | Self::UnreferencedKey { .. }
             | Self::UnreadableDatabase { .. }
             | Self::UnreadableServer { .. }
-            | Self::UnreadableRegion { .. } => None,
+            | Self::UnreadableRegion { .. }
+            | Self::UnreadableEnvironment { .. } => None,
         }
     }
 

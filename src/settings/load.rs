@@ -129,6 +129,7 @@ struct RawSettings {
 #[serde(deny_unknown_fields)]
 struct RawConsole {
     theme: Option<String>,
+    columns: Option<Vec<String>>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -205,7 +206,11 @@ impl Reader<'_> {
         Settings {
             environments,
             default_environment: raw.default_environment.map(Spanned::into_inner),
-            console: ConsoleSettings { theme: raw.console.theme, keys: raw.console.keys },
+            console: ConsoleSettings {
+                theme: raw.console.theme,
+                columns: raw.console.columns,
+                keys: raw.console.keys,
+            },
             state_dir,
             runbook_dirs: raw.runbook_dirs,
         }

@@ -45,6 +45,8 @@ pub struct Settings {
 pub struct ConsoleSettings {
     /// `dark`, `light`, `high-contrast`, `colour-blind` or `monochrome`; `NO_COLOR` picks the last.
     pub theme: Option<String>,
+    /// The columns of the Keys screen, until somebody chooses others there.
+    pub columns: Option<Vec<String>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
 }

@@ -403,7 +403,10 @@ async fn what_has_not_changed_is_not_asked_for_again() {
     // A rotation shows in DescribeKey, and then the list is read again.
     let rotated = {
         let mut world = simulator.world();
-        let key = world.kms.keys().find(|key| key.rotation.is_some() && key.account == ACCOUNT).unwrap();
+        // Not the one that may not be described.
+        let visible = |arn: &str| inventories.borrow().keys.keys().any(|seen| seen.as_str() == arn);
+        let ours = world.kms.keys().filter(|key| key.account == ACCOUNT && visible(&key.arn()));
+        let key = ours.into_iter().find(|key| key.rotation.is_some()).unwrap();
         let (region, id) = (key.region.clone(), key.id.clone());
         let crate::simulator::world::World { kms, rng, .. } = &mut *world;
         kms.rotate(&region, &id, now(), crate::simulator::aws::kms::key::RotationType::OnDemand, rng);
