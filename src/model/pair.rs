@@ -185,9 +185,20 @@ impl Inventory {
         match (self.keys.get(arn), self.missing.get(arn)) {
             (Some(key), _) => Seen::Known(key),
             (None, Some(why)) => Seen::NotVisible(why.clone()),
-            (None, None) if self.regions.contains(arn.region()) => Seen::Loading,
+            (None, None) if self.regions.contains(arn.region()) => match self.unlisted(arn.region()) {
+                Some(why) => Seen::NotVisible(why.clone()),
+                None => Seen::Loading,
+            },
             (None, None) => Seen::NotVisible(NotVisible::new(Cause::Unreachable, unwatched(arn.region()))),
         }
+    }
+
+    /// Why a Region's keys could not be listed, where that is so.
+    fn unlisted(&self, wanted: &str) -> Option<&NotVisible> {
+        self.rows.iter().find_map(|row| match row {
+            Row::UnreadableRegion { region, why } if region == wanted => Some(why),
+            _ => None,
+        })
     }
 
     /// The pairs among the rows.
