@@ -3,17 +3,20 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use jiff::SignedDuration;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::console::{Feed, Responder as ConsoleEnds, Sources};
+use crate::console::{Feed, KeyTrails, Responder as ConsoleEnds, Sources};
 use crate::estate::{Acting, Estate};
 use crate::gate::Gate;
+use crate::inventory::kept::Keeper;
 use crate::inventory::refresh::{RefreshHandle, Refresher};
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::respond::Responder;
 use crate::runbook::Library;
-use crate::trail::{FollowOptions, Follower, TrailView};
+use crate::trail::{FollowOptions, Follower, KeyTrailLimits, TrailView, read_key_trail};
 
 /// What keeps an environment up to date. Dropping it stops the reading.
 #[derive(Debug)]
@@ -24,14 +27,17 @@ pub struct Live {
     follower: Follower,
 }
 
+/// How much of one key's trail is read when somebody asks who uses it: six hours, or ten seconds of reading.
+const KEY_TRAIL: KeyTrailLimits = KeyTrailLimits { back: SignedDuration::from_hours(6), pages: 20 };
+
 /// Where copied text goes.
 pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
 
 impl Live {
-    /// Starts reading.
+    /// Starts reading, with what `keeper` kept to show until the sources answer.
     #[must_use]
-    pub fn start(estate: &Arc<Estate>) -> Self {
-        let (inventory, refresh) = Refresher::spawn(Arc::clone(estate));
+    pub fn start(estate: &Arc<Estate>, keeper: Option<Keeper>) -> Self {
+        let (inventory, refresh) = Refresher::spawn(Arc::clone(estate), keeper);
         let follower = Follower::spawn(estate, FollowOptions::default());
         Self { estate: Arc::clone(estate), inventory, refresh, follower }
     }
@@ -57,8 +63,30 @@ impl Live {
     /// What a console shows of it.
     #[must_use]
     pub fn feed(&self) -> Feed {
-        let refresh = self.refresh.clone();
-        Feed { inventory: self.inventory(), trail: self.trail(), refresh: Box::new(move || refresh.now()) }
+        let (refresh, looking) = (self.refresh.clone(), self.refresh.clone());
+        Feed {
+            inventory: self.inventory(),
+            trail: self.trail(),
+            progress: self.refresh.progress(),
+            key_trails: self.key_trails(),
+            refresh: Box::new(move || refresh.now()),
+            interested: Box::new(move |keys| looking.interested(keys)),
+        }
+    }
+
+    /// Asks CloudTrail about single keys, beside the console's task.
+    fn key_trails(&self) -> KeyTrails {
+        let (tell, told) = mpsc::unbounded_channel();
+        let estate = Arc::clone(&self.estate);
+        let ask = move |key: KeyArn| {
+            let (estate, tell) = (Arc::clone(&estate), tell.clone());
+            tokio::spawn(async move {
+                let answer = read_key_trail(&estate, &key, KEY_TRAIL).await;
+                // A console that is gone wants no answer.
+                let _ = tell.send((key, answer.map(Arc::new).into()));
+            });
+        };
+        KeyTrails { ask: Box::new(ask), told }
     }
 
     /// What a console needs to act through a gate; and the responder's task, to be awaited once the console
@@ -71,7 +99,8 @@ impl Live {
         runbooks: Library,
         clipboard: Clipboard,
     ) -> (Sources, JoinHandle<()>) {
-        let Responder { ask, told, task } = Responder::through(gate, acting, self.inventory(), runbooks);
+        let Responder { ask, told, task } =
+            Responder::through(gate, acting, self.inventory(), Some(self.trail()), runbooks);
         let sources = Sources { responder: Some(ConsoleEnds { ask, told }), ..self.watch(clipboard) };
         (sources, task)
     }

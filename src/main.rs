@@ -56,26 +56,25 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 env_file: words.env_file,
                 quotas: !words.no_quotas,
                 trail_delay: words.trail_delay.map(|seconds| (seconds, seconds)),
+                company: Serving::company(words.keys, words.pairs),
+                latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
+                throttle: words.throttle,
             };
             runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
         }
-        Verb::Keys(words) => {
+        Verb::Keys(words) => keys(&global, &words, &mut out),
+        Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let names = environment_names(&global.environment, &settings)?;
-                let wanted = command::keys::Wanted::read(
-                    words.format.into(),
-                    &words.filter,
-                    &words.columns,
-                    words.sort,
-                    &words.fail_on,
-                )?;
-                let opened = open_each(&settings, names, global.seed).await?;
-                let asked = opened.iter().map(|one| command::keys::Asked {
-                    environment: one.name.clone(),
-                    estate: one.open.as_ref().map(|open| &open.estate).map_err(|error| error.say.as_str()),
-                });
-                command::keys::run(&asked.collect::<Vec<_>>(), &wanted, person::progress(), &mut out).await
+                let open =
+                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let wanted = command::dependents::Wanted {
+                    target: words.target,
+                    database: words.database,
+                    since: words.since,
+                    json: words.format == Structured::Json,
+                };
+                command::dependents::run(&open.estate, &wanted, person::progress(), &mut out).await
             })
         }
         Verb::Events(words) => {
@@ -116,6 +115,28 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Revoke(words) => change(&global, "emergency-revocation", words, &mut out),
         Verb::Recover(words) => change(&global, "key-recovery", words, &mut out),
     }
+}
+
+/// `keys`: of every environment named.
+fn keys(global: &cli::Global, words: &cli::Keys, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    runtime()?.block_on(async {
+        let names = environment_names(&global.environment, &settings)?;
+        let wanted = command::keys::Wanted::read(
+            words.format.into(),
+            &words.filter,
+            &words.columns,
+            words.sort,
+            &words.fail_on,
+            words.last_use,
+        )?;
+        let opened = open_each(&settings, names, global.seed).await?;
+        let asked = opened.iter().map(|one| command::keys::Asked {
+            environment: one.name.clone(),
+            estate: one.open.as_ref().map(|open| &open.estate).map_err(|error| error.say.as_str()),
+        });
+        command::keys::run(&asked.collect::<Vec<_>>(), &wanted, person::progress(), out).await
+    })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {

@@ -18,9 +18,11 @@ use portcullis::console::theme::ThemeName;
 use portcullis::console::{self, Feed, Mode, Options, Place, RunbookCard, Sources, terminal};
 use portcullis::inventory::Column;
 use portcullis::inventory::column::NoColumn;
-use portcullis::inventory::refresh::load_once;
+use portcullis::inventory::kept::Keeper;
+use portcullis::inventory::refresh::{Wants, load_once, read_into};
 use portcullis::live::Live;
 use portcullis::model::IncidentId;
+use portcullis::model::arn::KeyArn;
 use portcullis::model::pair::{DatabaseRef, Inventory};
 use portcullis::model::seen::{Cause, NotVisible, Seen};
 use portcullis::model::text::{Untrusted, visible};
@@ -82,7 +84,7 @@ pub async fn watch(opened: &[Opened], settings: &Settings, look: Look) -> Result
     let lives: Vec<Result<Live, Feed>> = opened
         .iter()
         .map(|one| match &one.open {
-            Ok(open) => Ok(Live::start(&open.estate)),
+            Ok(open) => Ok(Live::start(&open.estate, keeper(open, settings))),
             Err(error) => Err(shut_feed(&one.name, &error.say)),
         })
         .collect();
@@ -101,6 +103,12 @@ pub async fn watch(opened: &[Opened], settings: &Settings, look: Look) -> Result
     }
     let sources = Sources { feeds, responder: None, clock, clipboard: terminal::clipboard() };
     show(sources, options).await
+}
+
+/// Keeps the inventory for the next start. A simulated account is made anew each time: nothing of it is kept.
+fn keeper(open: &Open, settings: &Settings) -> Option<Keeper> {
+    let environment = &open.estate.environment;
+    (!environment.simulated).then(|| Keeper::in_folder(&settings.state_dir, &environment.name))
 }
 
 /// The console, able to act in an incident's name.
@@ -144,13 +152,17 @@ pub async fn change(
     out: &mut impl io::Write,
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &words.incident)?;
-    let inventory = load_once(&open.estate, person::progress()).await;
+    // In an emergency nobody waits for the rotations of 10,000 keys: the target's own facts are read instead.
+    let mut inventory = load_once(&open.estate, Wants::STATES, person::progress()).await;
     let target = target(&inventory, &words)?;
+    for key in keys_behind(&target, &inventory) {
+        read_into(&open.estate, &mut inventory, &key).await;
+    }
     let wanted =
         Wanted { runbook, target, reason: words.reason, typed: words.yes_i_typed, attest: words.attest };
     // The sender is kept: without it the responder would take the inventory for lost.
     let (_keep, inventory) = watch::channel(Arc::new(inventory));
-    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, look.runbooks);
+    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, None, look.runbooks);
     let format = match words.format {
         Structured::Table => Format::Table,
         Structured::Json => Format::Json,
@@ -160,6 +172,18 @@ pub async fn change(
     let finished = task.await;
     changed?;
     finished.map_err(|error| CommandError::failed(format!("the responder ended badly: {error}")))
+}
+
+/// The keys that a target may come to.
+fn keys_behind(target: &Target, inventory: &Inventory) -> Vec<KeyArn> {
+    match target {
+        Target::Key(arn) => vec![arn.clone()],
+        Target::ColumnKey { cek, database } => inventory
+            .pairs()
+            .filter(|pair| pair.cek == *cek && database.as_ref().is_none_or(|d| pair.cmk.database == *d))
+            .filter_map(|pair| pair.cmk.link.arn().cloned())
+            .collect(),
+    }
 }
 
 /// What the words aim at: a key by its ARN, or a column key, in a database where one is named.
@@ -195,7 +219,7 @@ async fn acting(
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
     let options = options(vec![place(open)], settings, &look, mode);
-    let live = Live::start(&open.estate);
+    let live = Live::start(&open.estate, keeper(open, settings));
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
     // A change under way is verified before the process ends.

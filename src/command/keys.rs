@@ -15,7 +15,7 @@ use crate::inventory::filter::Filter;
 use crate::inventory::find::{Part, RowId, find};
 use crate::inventory::index::Index;
 use crate::inventory::present::{self, PairLine, PairRecord, StateKind};
-use crate::inventory::refresh::{Progress, load_once};
+use crate::inventory::refresh::{Fact, Progress, Wants, load_once};
 use crate::inventory::traits::Trait;
 use crate::model::age::AgePolicies;
 use crate::model::pair::{Inventory, Row};
@@ -43,6 +43,7 @@ pub struct Wanted {
     columns: Chosen,
     sort: Option<Sort>,
     fail_on: FailOn,
+    wants: Wants,
 }
 
 /// What is printed of each row.
@@ -73,6 +74,7 @@ impl Wanted {
         columns: &[String],
         sort: Option<Sort>,
         fail_on: &[String],
+        last_use: bool,
     ) -> Result<Self, CommandError> {
         let filter = Filter::parse(filter).map_err(|bad| CommandError::usage(format!("--filter: {bad}")))?;
         let chosen = (!columns.is_empty()).then_some(columns);
@@ -80,7 +82,8 @@ impl Wanted {
             Format::Table => Chosen::Columns(chosen.map(table_columns).transpose()?),
             Format::Json | Format::Jsonl | Format::Csv => Chosen::Fields(chosen.map(fields).transpose()?),
         };
-        Ok(Self { format, filter, columns, sort, fail_on: FailOn::read(fail_on)? })
+        let wants = if last_use { Wants::TABLE.with(Fact::LastUse) } else { Wants::TABLE };
+        Ok(Self { format, filter, columns, sort, fail_on: FailOn::read(fail_on)?, wants })
     }
 }
 
@@ -144,6 +147,8 @@ struct Listed {
 /// Loads the inventories and prints the rows that the filter lets through. `progress` is told how far a load has come,
 /// where there is one environment.
 ///
+/// When each key was last used is read only where `last_use` says so: KMS answers five such requests a second.
+///
 /// # Errors
 /// When writing fails; [`Exit::Findings`] where a row printed is what `fail_on` names; when a source could not be read
 /// at all, after printing what the others say.
@@ -154,8 +159,8 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let loaded: Vec<Inventory> = match asked {
-        [one] => vec![load(one, &mut progress).await],
-        several => join_all(several.iter().map(|one| load(one, |_| ()))).await,
+        [one] => vec![load(one, wanted.wants, &mut progress).await],
+        several => join_all(several.iter().map(|one| load(one, wanted.wants, |_| ()))).await,
     };
     let clock = asked.iter().find_map(|one| one.estate.ok()).map(|estate| estate.clock.now());
     let now = clock.unwrap_or_else(Timestamp::now);
@@ -179,14 +184,14 @@ pub async fn run(
     }
 }
 
-async fn load(asked: &Asked<'_>, progress: impl FnMut(Progress)) -> Inventory {
+async fn load(asked: &Asked<'_>, wants: Wants, progress: impl FnMut(Progress)) -> Inventory {
     match asked.estate {
-        Ok(estate) => load_once(estate, progress).await,
+        Ok(estate) => load_once(estate, wants, progress).await,
         Err(why) => {
             let why = NotVisible::new(Cause::Unreachable, why);
             let environment = asked.environment.clone();
             let rows = vec![Row::UnreadableEnvironment { environment, why }];
-            Inventory { rows, ..Inventory::default() }
+            Inventory { rows: rows.into(), ..Inventory::default() }
         }
     }
 }
@@ -348,11 +353,25 @@ fn missing(listed: &[Listed]) -> String {
                 told.push(format!("\n  {of}could not be opened: {}", why.reason));
             }
         }
-        for (source, health) in &one.inventory.sources {
-            if let (None, Some((_, why))) = (health.last_success, &health.failing) {
-                told.push(format!("\n  {of}{source} could not be read: {}", why.reason));
-            }
-        }
+        told.extend(unread(&one.inventory).map(|source| format!("\n  {of}{source}")));
     }
+    not_complete(&told)
+}
+
+/// The sources that could not be read at all, and why.
+fn unread(inventory: &Inventory) -> impl Iterator<Item = String> {
+    inventory.sources.iter().filter_map(|(source, health)| match (health.last_success, &health.failing) {
+        (None, Some((_, why))) => Some(format!("{source} could not be read: {}", why.reason)),
+        _ => None,
+    })
+}
+
+fn not_complete(told: &[String]) -> String {
     if told.is_empty() { String::new() } else { format!("the list is not complete:{}", told.concat()) }
+}
+
+/// Whether every source of an inventory answered.
+pub(super) fn complete(inventory: &Inventory) -> Result<(), CommandError> {
+    let missing: Vec<String> = unread(inventory).map(|source| format!("\n  {source}")).collect();
+    if missing.is_empty() { Ok(()) } else { Err(CommandError::failed(not_complete(&missing))) }
 }

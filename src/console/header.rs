@@ -10,8 +10,10 @@ use super::parts::Part;
 use super::screens::Screen;
 use super::state::State;
 use super::theme::Tone;
+use super::widgets::gauge::gauge;
 use super::widgets::text::{fit, width};
 use super::{Mode, Place};
+use crate::inventory::Progress;
 use crate::model::age::ago;
 use crate::model::plan::Operation;
 use crate::model::seen::Seen;
@@ -181,7 +183,13 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
             told.push((word.to_owned(), of_kind.map(|(_, health)| health).max_by_key(|health| rank(health))));
         }
     }
-    let mut pieces = Vec::new();
+    let mut pieces: Vec<Piece> = state
+        .parts
+        .iter()
+        .find_map(|part| loading(&part.progress))
+        .map(|text| (text, bar))
+        .into_iter()
+        .collect();
     for (word, worst) in told {
         let Some(worst) = worst else { continue };
         if !pieces.is_empty() {
@@ -192,6 +200,22 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
         pieces.push((format!("{word} {text}"), style));
     }
     pieces
+}
+
+/// `loading keys ▇▇▇▇▁▁▁▁▁▁ 4,210/10,000`, while the first load goes on.
+fn loading(progress: &Progress) -> Option<String> {
+    let Progress { what, done, of } = progress;
+    let percent = u32::try_from(done * 100 / (*of).max(1)).unwrap_or(100);
+    let (bar, done, of) = (gauge(percent), thousands(*done), thousands(*of));
+    let bar = bar.split_whitespace().next().unwrap_or_default();
+    (progress.done < progress.of).then(|| format!("loading {what} {bar} {done}/{of}"))
+}
+
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|g| str::from_utf8(g).ok()).collect();
+    groups.join(",")
 }
 
 fn healths(part: &Part) -> impl Iterator<Item = (&Source, &SourceHealth)> {
@@ -216,6 +240,7 @@ fn rank(health: &SourceHealth) -> (bool, bool, std::cmp::Reverse<Option<Timestam
 fn age(health: &SourceHealth, now: Timestamp) -> (String, bool) {
     let since = health.last_success.map(|at| ago(at, now));
     match (&health.failing, since) {
+        (None, Some(since)) if health.kept.is_some() => (format!("kept {since} ago"), true),
         (_, since) if health.throttled => {
             (format!("throttled ({})", since.unwrap_or_else(|| "never".into())), true)
         }

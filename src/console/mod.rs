@@ -5,6 +5,7 @@
 
 pub mod columns;
 pub mod commands;
+mod dependents;
 pub mod draw;
 mod header;
 mod help;
@@ -34,14 +35,15 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::inventory::Column;
+use crate::inventory::{Column, Progress};
 use crate::model::IncidentId;
 use crate::model::age::AgePolicies;
+use crate::model::arn::KeyArn;
 use crate::model::pair::{Inventory, Row};
 use crate::model::seen::{NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::respond::view::{Ask, Told};
-use crate::trail::{Store, TrailView};
+use crate::trail::{KeyTrail, Store, TrailView};
 
 pub use runner::{ConsoleError, run};
 
@@ -60,16 +62,34 @@ pub struct Sources {
 pub struct Feed {
     pub inventory: watch::Receiver<Arc<Inventory>>,
     pub trail: watch::Receiver<Arc<TrailView>>,
+    /// How far the first load has come.
+    pub progress: watch::Receiver<Progress>,
+    /// Asks CloudTrail about single keys.
+    pub key_trails: KeyTrails,
     /// Asks every source of it again, now.
     pub refresh: Box<dyn Fn() + Send>,
+    /// Told which of its keys are on screen, so that these are read first.
+    pub interested: Interested,
 }
+
+/// Where questions about one key's trail go, and where the answers come from.
+pub struct KeyTrails {
+    pub ask: Box<dyn Fn(KeyArn) + Send>,
+    pub told: mpsc::UnboundedReceiver<KeyAnswer>,
+}
+
+/// What CloudTrail answered about a key.
+pub type KeyAnswer = (KeyArn, Seen<Arc<KeyTrail>>);
+
+/// Told which keys are on screen.
+pub type Interested = Box<dyn Fn(&[KeyArn]) + Send>;
 
 impl Feed {
     /// Of an environment that could not be opened at `now`: one row that says why, and a trail that is not there.
     #[must_use]
     pub fn shut(environment: &str, why: NotVisible, now: Timestamp) -> Self {
         let row = Row::UnreadableEnvironment { environment: environment.to_owned(), why: why.clone() };
-        let inventory = Inventory { rows: vec![row], ..Inventory::default() };
+        let inventory = Inventory { rows: vec![row].into(), ..Inventory::default() };
         let health = SourceHealth { failing: Some((now, why)), ..SourceHealth::default() };
         let trail = TrailView {
             source: Source::Trail(environment.to_owned()),
@@ -81,7 +101,10 @@ impl Feed {
         Self {
             inventory: watch::channel(Arc::new(inventory)).1,
             trail: watch::channel(Arc::new(trail)).1,
+            progress: watch::channel(Progress::default()).1,
+            key_trails: KeyTrails { ask: Box::new(drop), told: mpsc::unbounded_channel().1 },
             refresh: Box::new(|| ()),
+            interested: Box::new(|_| ()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Place;
 use super::snapshot::Snapshot;
 use super::state::State;
-use crate::inventory::{Part as Listed, RowId};
+use crate::inventory::{Part as Listed, Progress, RowId};
 use crate::model::pair::Row;
 use crate::trail::TrailView;
 
@@ -13,6 +13,8 @@ use crate::trail::TrailView;
 pub struct Part {
     pub snapshot: Arc<Snapshot>,
     pub trail: Arc<TrailView>,
+    /// How far its first load has come.
+    pub progress: Progress,
 }
 
 impl State {

@@ -19,9 +19,10 @@ use tokio::time::Instant;
 
 use super::snapshot::Snapshot;
 use super::state::{Action, Event, State, Words, update};
-use super::{Exit, Options, Sources, draw, svg};
-use crate::inventory::Column;
+use super::{Exit, Feed, KeyAnswer, Options, Sources, draw, svg};
+use crate::inventory::{Column, Progress};
 use crate::model::age::AgePolicies;
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::trail::TrailView;
 
@@ -60,9 +61,11 @@ pub async fn run<B: Backend>(
         update(&mut state, Event::Inventory(part, Arc::new(snapshot)));
     }
 
+    let mut looking = Looking::default();
     loop {
         if state.take_dirty() {
             terminal.draw(|frame| draw::draw(&mut state, frame)).map_err(drawing)?;
+            looking.tell(&state, &sources);
         }
         let mut event = road.next(&mut sources).await?;
         for _ in 0..AT_ONCE {
@@ -85,6 +88,22 @@ pub async fn run<B: Backend>(
     }
 }
 
+/// Tells whoever reads an environment's keys which of them are on screen, when that changes.
+#[derive(Default)]
+struct Looking(Vec<Vec<KeyArn>>);
+
+impl Looking {
+    fn tell(&mut self, state: &State, sources: &Sources) {
+        let keys = super::screens::keys::on_screen(state);
+        if keys != self.0 {
+            for (feed, keys) in sources.feeds.iter().zip(&keys) {
+                (feed.interested)(keys);
+            }
+            self.0 = keys;
+        }
+    }
+}
+
 fn drawing(error: impl std::fmt::Display) -> ConsoleError {
     ConsoleError::Draw(error.to_string())
 }
@@ -97,6 +116,7 @@ struct Road<I, S> {
     /// Of each environment.
     inventories: Vec<watch::Receiver<Arc<Inventory>>>,
     trails: Vec<watch::Receiver<Arc<TrailView>>>,
+    progresses: Vec<watch::Receiver<Progress>>,
     ages: Vec<AgePolicies>,
     /// The newest inventory of an environment, while it is made ready beside this task.
     preparing: Option<JoinHandle<(usize, Snapshot)>>,
@@ -115,6 +135,19 @@ async fn any_changed<T>(all: &mut [watch::Receiver<T>]) -> usize {
     futures_util::future::select_all(each).await.0
 }
 
+/// The next answer about a key's trail, of any environment; waits for ever once nobody answers.
+async fn any_answer(feeds: &mut [Feed]) -> KeyAnswer {
+    let each = feeds.iter_mut().map(|feed| {
+        Box::pin(async move {
+            match feed.key_trails.told.recv().await {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        })
+    });
+    futures_util::future::select_all(each).await.0
+}
+
 impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
     fn new(input: I, shutdown: S, sources: &mut Sources, options: &Options) -> Self {
         Self {
@@ -123,6 +156,7 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
             tick: next_tick(sources.clock.now()),
             inventories: sources.feeds.iter().map(|feed| feed.inventory.clone()).collect(),
             trails: sources.feeds.iter().map(|feed| feed.trail.clone()).collect(),
+            progresses: sources.feeds.iter().map(|feed| feed.progress.clone()).collect(),
             ages: options.places.iter().map(|place| place.age.clone()).collect(),
             preparing: None,
         }
@@ -173,6 +207,10 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
                 part = any_changed(&mut self.trails) => {
                     Ok(Event::Trail(part, self.trails[part].borrow_and_update().clone()))
                 }
+                (key, answer) = any_answer(&mut sources.feeds) => Ok(Event::KeyTrail(key, answer)),
+                part = any_changed(&mut self.progresses) => {
+                    Ok(Event::Progress(part, self.progresses[part].borrow_and_update().clone()))
+                }
                 () = tokio::time::sleep_until(self.tick) => {
                     let now = sources.clock.now();
                     self.tick = next_tick(now);
@@ -206,6 +244,7 @@ fn perform<B: Backend>(
     match action {
         Action::Exit(exit) => return Ok(Some(exit)),
         Action::Refresh => sources.feeds.iter().for_each(|feed| (feed.refresh)()),
+        Action::ReadKeyTrail(key) => (sources.feeds[state.focus].key_trails.ask)(key),
         Action::KeepColumns(columns) => keep_columns(state, &columns),
         Action::Ask(ask) => {
             let Some(responder) = &sources.responder else {

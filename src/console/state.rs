@@ -7,6 +7,7 @@ use ratatui::crossterm::event::{Event as Input, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
 use super::commands::Command;
+use super::dependents::DependentsPane;
 use super::help::Help;
 use super::keymap::Key;
 use super::mouse::on_mouse;
@@ -24,11 +25,13 @@ use super::snapshot::Snapshot;
 use super::theme::{Theme, ThemeName, Tone};
 use super::widgets::input::TextInput;
 use super::{Exit, Options};
-use crate::inventory::Column;
+use crate::inventory::{Column, Progress};
 use crate::journal::Entry;
+use crate::model::arn::KeyArn;
+use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Standing, Told};
 use crate::runbook::RunRecord;
-use crate::trail::TrailView;
+use crate::trail::{KeyTrail, TrailView};
 
 /// What can happen.
 #[derive(Debug)]
@@ -37,6 +40,10 @@ pub enum Event {
     /// Of the environment of that number.
     Inventory(usize, Arc<Snapshot>),
     Trail(usize, Arc<TrailView>),
+    /// What CloudTrail answered about one key.
+    KeyTrail(KeyArn, Seen<Arc<KeyTrail>>),
+    /// How far the first load of that environment has come.
+    Progress(usize, Progress),
     Told(Box<Told>),
     ResponderGone,
     /// A full second has passed.
@@ -61,6 +68,8 @@ pub enum Action {
     /// Keeps the columns of the Keys screen for the next start.
     KeepColumns(Vec<Column>),
     Refresh,
+    /// Ask CloudTrail about one key.
+    ReadKeyTrail(KeyArn),
     Exit(Exit),
 }
 
@@ -120,6 +129,7 @@ pub struct State {
     journal_told: bool,
     pub standing: Standing,
     pub keys: KeysScreen,
+    pub dependents: DependentsPane,
     pub events: EventsScreen,
     pub runbooks: RunbooksScreen,
     pub run: RunScreen,
@@ -147,7 +157,10 @@ impl State {
     ) -> Self {
         assert!(!trails.is_empty() && trails.len() == options.places.len(), "a trail for each environment");
         let trail = Arc::clone(&trails[0]);
-        let parts = trails.into_iter().map(|trail| Part { snapshot: Arc::default(), trail }).collect();
+        let parts = trails
+            .into_iter()
+            .map(|trail| Part { snapshot: Arc::default(), trail, progress: Progress::default() })
+            .collect();
         Self {
             theme: Theme::new(options.theme),
             keys: KeysScreen::new(options.columns.clone()),
@@ -165,6 +178,7 @@ impl State {
             journal: Vec::new(),
             journal_told: false,
             standing: Standing::default(),
+            dependents: DependentsPane::default(),
             events: EventsScreen::default(),
             runbooks: RunbooksScreen::default(),
             run: RunScreen::default(),
@@ -233,6 +247,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Action> {
             state.look_at(state.focus);
             events::refresh(state);
         }
+        Event::KeyTrail(key, answer) => state.dependents.answered(key, answer),
+        Event::Progress(part, progress) => state.parts[part].progress = progress,
         Event::Told(told) => on_told(state, *told),
         Event::ResponderGone => {
             state.can_act = false;

@@ -159,3 +159,32 @@ async fn each_fault_is_told_by_its_cause() {
         assert_eq!(kms.describe(key.as_str()).await.unwrap_err().cause, cause);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn every_grant_of_many_pages_is_read_once() {
+    let (estate, simulator) = opened_as("auditor").await;
+    let kms = estate.cloud.kms(seed::HOME);
+    let key = kms.list_keys().await.unwrap().remove(0);
+    let truth: BTreeSet<String> = {
+        let mut world = simulator.world();
+        let crate::simulator::world::World { kms, rng, .. } = &mut *world;
+        let held = kms.key_mut(seed::HOME, key.id()).unwrap();
+        for n in 0..1200 {
+            let grantee = format!("arn:aws:iam::{}:role/many-{n}", seed::ACCOUNT);
+            let grant = crate::simulator::aws::kms::key::Grant::new(
+                &grantee,
+                &["Decrypt"],
+                seed::ACCOUNT,
+                now(),
+                rng,
+            );
+            held.grants.push(grant);
+        }
+        held.grants.iter().map(|grant| grant.id.clone()).collect()
+    };
+    for reads in [kms, estate.cloud.kms_at_a_pace(seed::HOME)] {
+        let grants = reads.grants(&key).await.unwrap();
+        assert!(grants.len() >= 1200 && grants.len() == truth.len());
+        assert!(grants.iter().all(|grant| truth.contains(&grant.id)));
+    }
+}

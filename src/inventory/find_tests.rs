@@ -203,7 +203,7 @@ fn the_most_urgent_state_comes_first_and_equal_rows_keep_their_order() {
 fn three() -> [Ready; 3] {
     let why = NotVisible::new(Cause::Denied, "no");
     let shut = Row::UnreadableEnvironment { environment: "audit".into(), why };
-    let shut = Inventory { rows: vec![shut], ..Inventory::default() };
+    let shut = Inventory { rows: vec![shut].into(), ..Inventory::default() };
     [Ready::new("production", inventory()), Ready::new("staging", inventory()), Ready::new("audit", shut)]
 }
 

@@ -5,10 +5,12 @@
 
 pub mod anomaly;
 pub mod column;
+pub mod dependents;
 pub mod filter;
 pub mod find;
 pub mod index;
 pub mod join;
+pub mod kept;
 mod link;
 pub mod present;
 pub mod refresh;
@@ -21,7 +23,8 @@ pub use filter::Filter;
 pub use find::{Found, Grouping, Part, RowId, find};
 pub use index::Index;
 pub use join::{Gathered, join};
-pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
+pub use kept::Keeper;
+pub use refresh::{Fact, Progress, RefreshHandle, Refresher, Wants, load_once};
 
 #[cfg(test)]
 mod laws_tests;

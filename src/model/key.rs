@@ -277,6 +277,7 @@ pub struct Grant {
     pub constraints: Option<Untrusted>,
     pub created: Option<Timestamp>,
     /// Who may retire it besides the grantee (where its operations say so) and the account.
+    #[serde(default)]
     pub retiring: Option<Untrusted>,
     /// The account that it was issued under, as KMS writes it.
     pub issuing_account: Option<Untrusted>,

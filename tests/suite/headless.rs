@@ -97,6 +97,68 @@ fn keys_as_comma_separated_values_say_the_same() {
 }
 
 #[test]
+fn what_depends_on_a_key_is_told_to_programs_and_to_people() {
+    let words = ["dependents", "CEK_User_12345", "--database", "buzz_prod", "--format", "json"];
+    let [user] = &simulated(&words).records()[..] else { panic!("one key is behind it") };
+    assert_eq!(user["kms_state"], "Enabled");
+    let ceks = user["column_keys"].as_array().unwrap();
+    assert!(ceks.iter().any(|cek| cek["cek"] == "CEK_Consent"), "by way of the alias, too: {ceks:?}");
+    assert_eq!(user["databases"].as_array().unwrap().len(), 2);
+    assert_eq!(user["databases"][0]["tde_state"], "encrypted");
+    assert_eq!(user["rds_instances"][0]["id"], "buzz-prod-1");
+    assert!(user["rds_instances"][0]["lost_from"].is_string() && user["exposed_until"].is_string());
+    assert_eq!(user["grants"].as_array().unwrap().len(), 4);
+    assert_eq!(user["policy_reach"], "service");
+    assert!(user["used"]["uses"].as_u64().unwrap() > 0, "{}", user["used"]);
+    assert!(
+        user["used"]["users"].as_array().unwrap().iter().any(|who| who["role"] == "BuzzTutorApp-production")
+    );
+    assert_eq!(user["relatives"], serde_json::json!([]));
+    assert_eq!(user["not_visible"], serde_json::json!({}));
+
+    let reach = |alias: &str| {
+        let records = simulated(&["dependents", alias, "--format", "json"]).records();
+        records.into_iter().find(|record| record["region"] == "eu-west-1").unwrap()
+    };
+    assert_eq!(reach("buzz-tutor/staging-user-data")["policy_reach"], "public");
+    let exams = reach("alias/buzz-tutor/exams");
+    assert_eq!(exams["grants"][0]["foreign"], true, "{exams}");
+    let reporting = reach("buzz-tutor/reporting");
+    assert_eq!(
+        (&reporting["relatives"][0]["role"], &reporting["relatives"][0]["kms_state"]),
+        (&"replica".into(), &"Enabled".into())
+    );
+
+    let told = simulated(&["dependents", "buzz-tutor/user-data"]).done();
+    for part in [
+        "A DROP",
+        "SQL SERVER",
+        "buzz-prod-1",
+        "USED BY",
+        "GRANTS",
+        "KEY POLICY",
+        "OTHER REGIONS",
+        "Users.Phone",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_there_is_said_not_to_be() {
+    for (words, part) in [
+        (&["dependents", "CEK_Nowhere"][..], "`CEK_Nowhere`"),
+        (&["dependents", "CEK_HR"], "no KMS ARN"),
+        (&["dependents", "CEK_Lost"], "does not exist"),
+        (&["dependents", "CEK_User_12345", "--database", "buzz_nowhere"], "in buzz_nowhere"),
+    ] {
+        let ended = simulated(words);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.out.is_empty() && ended.err.contains(part), "{ended:?}");
+    }
+}
+
+#[test]
 fn keys_filter_sort_and_choose_what_they_print() {
     let printed = simulated(&[
         "keys",

@@ -24,10 +24,10 @@ pub struct Three {
 pub async fn three(size: (u16, u16)) -> Three {
     let (staging, inventory) = watch::channel(Arc::new(few()));
     let (trail, trail_seen) = watch::channel(Arc::new(fixture::trail()));
-    let staged = Feed { inventory, trail: trail_seen, refresh: Box::new(|| ()) };
     let why =
         NotVisible::new(Cause::Unreachable, "environment `audit` cannot be opened: no credentials; sign in");
-    let shut = Feed::shut("audit", why, fixture::now());
+    let shut = Feed::shut("audit", why.clone(), fixture::now());
+    let staged = Feed { inventory, trail: trail_seen, ..Feed::shut("staging", why, fixture::now()) };
     let mut options = fixture::options(Mode::Watch);
     options.places.push(fixture::place("staging", false));
     options.places.push(fixture::place("audit", false));
@@ -39,7 +39,7 @@ pub async fn three(size: (u16, u16)) -> Three {
 fn few() -> Inventory {
     let whole = fixture::inventory();
     let rows = ["CEK_User_12345", "CEK_Staged"].map(|cek| Row::Pair(fixture::pair(cek, "buzz_staging", 1)));
-    Inventory { rows: rows.into(), ..whole }
+    Inventory { rows: rows.to_vec().into(), ..whole }
 }
 
 /// The lines of the list, without the header.
@@ -198,7 +198,7 @@ async fn environments_stand_side_by_side_and_each_tells_its_own() {
     assert!(bench.screen().contains("2 of 18"), "{}", bench.screen());
     bench.keys("<ctrl-u>/<ctrl-u>env:stag<enter>").await;
     assert!(bench.screen().lines().take(2).any(|line| line.contains("222233334444")), "the account in focus");
-    staging.send_replace(Arc::new(Inventory { rows: Vec::new(), ..few() }));
+    staging.send_replace(Arc::new(Inventory { rows: Vec::new().into(), ..few() }));
     bench.settle().await;
     assert!(bench.screen().contains("0 of 16"), "{}", bench.screen());
     bench.keys("<esc>/not<ctrl-u>is:unreadable env:audit<enter><enter>").await;

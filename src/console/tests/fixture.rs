@@ -42,6 +42,16 @@ pub fn arn(number: u32) -> KeyArn {
         .unwrap()
 }
 
+/// The account, the application, and everybody else through S3.
+const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
+    {"Sid": "EnableIamPolicies", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+     "Action": "kms:*", "Resource": "*"},
+    {"Sid": "App", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/app-decryptor"},
+     "Action": ["kms:Decrypt", "kms:DescribeKey"], "Resource": "*"},
+    {"Sid": "TemporaryForTests", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*",
+     "Condition": {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}}
+]}"#;
+
 /// An ordinary key, rotated `age` days ago.
 pub fn key(number: u32, alias: &str, age: i32) -> KmsKey {
     let rotated = now() - days(age);
@@ -226,8 +236,9 @@ pub fn inventory() -> Inventory {
         ],
     });
     let hostile = key(8, "evil\u{202e}sal/\u{1b}[31mred", 20);
-    let keys =
-        [key(1, "buzz-tutor/user-data", 41), disabled, pending, overdue, imported, half_seen, multi, hostile];
+    let mut first = key(1, "buzz-tutor/user-data", 41);
+    first.policy = Seen::Known(POLICY.into());
+    let keys = [first, disabled, pending, overdue, imported, half_seen, multi, hostile];
     let rows = rows();
     let health = |ago: i64| SourceHealth {
         last_success: Some(now() - SignedDuration::from_secs(ago)),
@@ -247,7 +258,7 @@ pub fn inventory() -> Inventory {
                 region: "eu-west-1".into(),
             }]),
         )]),
-        rows,
+        rows: rows.into(),
         sources: BTreeMap::from([
             (Source::Kms("eu-west-1".into()), health(8)),
             (Source::Sql(ServerName("sql-1".into())), health(31)),
@@ -328,6 +339,32 @@ pub fn trail() -> TrailView {
         changes_since: Some(now() - days(21)),
         uses_since: Some(now() - days(1)),
     }
+}
+
+/// A trail that has been followed for ten minutes only.
+pub fn trail_just_begun() -> TrailView {
+    TrailView { uses_since: Some(now() - SignedDuration::from_mins(10)), ..trail() }
+}
+
+/// Uses of the first key: by the application, by RDS on its behalf, and tries by somebody of another account.
+pub fn uses() -> Store {
+    let mut store = Store::new(1000);
+    let denied = || Outcome::Denied { code: "AccessDenied".into(), message: "not authorized".into() };
+    for number in 0..46 {
+        let (who, account, from, outcome) = match number {
+            0..40 => ("i-0a41c7d2", "111122223333", "10.20.1.17", Outcome::Allowed),
+            40..44 => ("buzz-prod-1", "111122223333", "rds.amazonaws.com", Outcome::Allowed),
+            _ => ("mallory", "444455556666", "203.0.113.66", denied()),
+        };
+        let event = event(100 + number, i64::from(2 + number % 50), "Decrypt", who, Severity::Info, outcome);
+        store.insert(KeyEvent {
+            keys: vec![arn(1)],
+            who: Who { role: None, account: Some(account.into()), ..event.who },
+            from: from.into(),
+            ..event
+        });
+    }
+    store
 }
 
 pub fn place(environment: &str, production: bool) -> Place {

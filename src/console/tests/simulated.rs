@@ -6,7 +6,7 @@ use super::{Bench, fixture};
 use crate::console::{Mode, Options, Place};
 use crate::drill::Stage;
 use crate::estate::Estate;
-use crate::inventory::load_once;
+use crate::inventory::{Wants, load_once};
 use crate::model::pair::Inventory;
 use crate::settings::Environment;
 use crate::simulator::clock::VirtualClock;
@@ -21,7 +21,7 @@ async fn account() -> (Inventory, Environment) {
     let (environment, wire, clock) = (stage.environment.clone(), stage.wire.clone(), stage.clock.clone());
     drop(stage);
     let estate = Estate::open(environment.clone(), wire, clock).await.unwrap();
-    (load_once(&estate, |_| ()).await, environment)
+    (load_once(&estate, Wants::ALL, |_| ()).await, environment)
 }
 
 async fn bench(size: (u16, u16)) -> Bench {

@@ -14,7 +14,7 @@ use crate::console::snapshot::Snapshot;
 use crate::console::state::{Event, State, update};
 use crate::respond::view::{Told, Waiting};
 
-const WALKS: [&[&str]; 15] = [
+const WALKS: [&[&str]; 17] = [
     &[],
     &["enter"],
     &["/", "x"],
@@ -27,6 +27,8 @@ const WALKS: [&[&str]; 15] = [
     &["r"],
     &["s", "G", "o"],
     &["n"],
+    &["d", "pgdn", "down"],
+    &["ctrl-d", "end"],
     &["v", "space", "enter"],
     &["b", "z", "m", "y"],
     &["b", "b", "left", "M", "/", "q"],

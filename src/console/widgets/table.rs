@@ -97,6 +97,12 @@ impl ListState {
         (inside && row < length).then_some(row)
     }
 
+    /// The rows that were last drawn.
+    #[must_use]
+    pub fn drawn(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + usize::from(self.area.height)
+    }
+
     /// The column whose heading is at a place on the screen.
     #[must_use]
     pub fn heading_at(&self, x: u16, y: u16) -> Option<usize> {

@@ -329,6 +329,11 @@ fn add_grants(kms: &mut Kms, rng: &mut StdRng, now: Timestamp) {
     for (alias, grantee, operations, name, age) in grants {
         let mut grant = Grant::new(&grantee, operations, ACCOUNT, ago(now, age), rng);
         grant.name = Some(name.replace(' ', "-"));
+        if name == "backup" {
+            // Bound to one context, and to be retired by whoever runs the backups.
+            grant.context_subset = Some([("purpose".to_owned(), "backup".to_owned())].into());
+            grant.retiring = Some(role("BuzzTutorDatabaseAdmin"));
+        }
         change(kms, alias, |key| key.grants.push(grant));
     }
 }

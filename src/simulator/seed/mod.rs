@@ -6,6 +6,7 @@
 mod cast;
 #[cfg(test)]
 mod clients;
+mod company;
 mod databases;
 mod history;
 mod keys;
@@ -14,6 +15,7 @@ mod people;
 mod tests;
 
 pub(in crate::simulator) use cast::Cast;
+pub use company::{Size, company};
 pub(in crate::simulator) use people::access_key;
 pub use people::{Credentials, credentials};
 

@@ -4,14 +4,15 @@ use jiff::Timestamp;
 
 use super::facts::kms_key;
 use super::tone_of;
+use crate::console::commands::Command;
 use crate::console::state::State;
 use crate::console::theme::Tone;
 use crate::console::widgets::sheet::Sheet;
 use crate::console::widgets::text::Paragraph;
 use crate::inventory::present::row_state;
 use crate::model::catalog::Envelope;
-use crate::model::key::{Grant, KmsKey};
-use crate::model::pair::{CmkRef, EstateMark, KeyLink, Pair, Row};
+use crate::model::key::KmsKey;
+use crate::model::pair::{CmkRef, EstateMark, Inventory, KeyLink, Pair, Row};
 
 /// The page about a row.
 pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
@@ -38,10 +39,10 @@ pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
         depends(&mut sheet, state, key);
     }
     match row {
-        Row::Pair(pair) => sql_pair(&mut sheet, pair),
+        Row::Pair(pair) => sql_pair(&mut sheet, &state.snapshot.inventory, pair),
         Row::UnusedMasterKey { cmk } => {
             sheet.heading("SQL SERVER");
-            sql_cmk(&mut sheet, cmk);
+            sql_cmk(&mut sheet, &state.snapshot.inventory, cmk);
         }
         _ => {}
     }
@@ -131,7 +132,13 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
         }),
         None => sheet.fact("RDS storage", "? this Region's instances are not read", Tone::Notice),
     }
-    sheet.seen("grants", &key.grants, |grants| grants_told(grants));
+    sheet.seen("grants", &key.grants, |grants| match grants.len() {
+        0 => "none".to_owned(),
+        some => counted(some, "grant"),
+    });
+    if let Some(open) = state.options.keymap.key(Command::Dependents) {
+        sheet.fact("", format!("{open} shows who uses it, who may, and each grant and column"), Tone::Dim);
+    }
 }
 
 /// A key that no CMK names: whether it should have one.
@@ -161,26 +168,10 @@ pub fn counted(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Grants, counted by who holds them.
-#[must_use]
-pub fn grants_told(grants: &[Grant]) -> String {
-    if grants.is_empty() {
-        return "none".to_owned();
-    }
-    let mut by_holder = std::collections::BTreeMap::<String, usize>::new();
-    for grant in grants {
-        let holder = grant.grantee.to_string();
-        let short = holder.rsplit(['/', ':']).next().unwrap_or(&holder).to_owned();
-        *by_holder.entry(short).or_default() += 1;
-    }
-    let told: Vec<String> = by_holder.iter().map(|(holder, count)| format!("{holder} {count}")).collect();
-    format!("{} ({})", grants.len(), listed(&told))
-}
-
-fn sql_pair(sheet: &mut Sheet<'_>, pair: &Pair) {
+fn sql_pair(sheet: &mut Sheet<'_>, inventory: &Inventory, pair: &Pair) {
     sheet.heading("SQL SERVER");
     sheet.fact("column key", format!("{} (id {})", pair.cek, pair.cek_id), Tone::Strong);
-    sql_cmk(sheet, &pair.cmk);
+    sql_cmk(sheet, inventory, &pair.cmk);
     sheet.fact("algorithm", pair.algorithm.to_string(), Tone::Text);
     match &pair.envelope {
         Envelope::Common { ciphertext_bytes, signature_bytes, key_path } => {
@@ -199,13 +190,26 @@ fn sql_pair(sheet: &mut Sheet<'_>, pair: &Pair) {
     }
     sheet.fact("columns", pair.columns.len().to_string(), Tone::Text);
     for column in pair.columns.iter().take(40) {
-        sheet.fact("", format!("{}.{}.{}", column.schema, column.table, column.name), Tone::Dim);
+        let encryption = column.encryption.word();
+        sheet.fact(
+            "",
+            format!("{}.{}.{} · {encryption}", column.schema, column.table, column.name),
+            Tone::Dim,
+        );
+    }
+    if pair.columns.len() > 40 {
+        sheet.fact("", format!("… and {} more", pair.columns.len() - 40), Tone::Dim);
     }
 }
 
-fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
+fn sql_cmk(sheet: &mut Sheet<'_>, inventory: &Inventory, cmk: &CmkRef) {
     sheet.fact("master key", cmk.name.to_string(), Tone::Text);
     sheet.fact("database", format!("{} on {}", cmk.database.database, cmk.database.server), Tone::Text);
+    if let Some(database) = inventory.database(&cmk.database) {
+        sheet.seen("TDE", &database.tde, |tde| {
+            tde.as_ref().map_or_else(|| "none: no database encryption key".to_owned(), ToString::to_string)
+        });
+    }
     sheet.fact("provider", cmk.provider.to_string(), Tone::Text);
     sheet.fact("key path", cmk.key_path.to_string(), Tone::Text);
     if cmk.siblings > 0 {

@@ -152,10 +152,20 @@ fn row_line(state: &State, id: RowId, columns: &[By]) -> Line {
     let place = &state.options.places[usize::from(id.part)];
     let snapshot = &state.parts[usize::from(id.part)].snapshot;
     let told = line(&snapshot.inventory, row, &place.age, state.now);
-    let cells = columns.iter().map(|column| cell(state, id, row, &told, *column)).collect();
+    let cells: Vec<Cell> = columns.iter().map(|column| cell(state, id, row, &told, *column)).collect();
+    let cells = if snapshot.inventory.is_kept(row) { kept(cells, columns, &told) } else { cells };
     let marked =
         !state.keys.marked.is_empty() && state.keys.marked.contains(&identity(&place.environment, row));
     if marked { Line::Marked(cells) } else { Line::Cells(cells) }
+}
+
+/// What is from an earlier run looks like it: every figure of it may have changed since.
+fn kept(cells: Vec<Cell>, columns: &[By], told: &PairLine) -> Vec<Cell> {
+    let faded = columns.iter().zip(cells).map(|(column, cell)| match column {
+        By::State => Cell::new(format!("~ {}", told.state), Tone::Dim),
+        _ => Cell::new(cell.text, Tone::Dim),
+    });
+    faded.collect()
 }
 
 fn cell(state: &State, id: RowId, row: &Row, told: &PairLine, column: By) -> Cell {

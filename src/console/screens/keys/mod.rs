@@ -15,6 +15,7 @@ use ratatui::layout::Rect;
 
 use super::Screen;
 use crate::console::commands::Command;
+use crate::console::dependents;
 use crate::console::prompt::{StartForm, target_of};
 use crate::console::state::{Action, Overlay, State, Words};
 use crate::console::theme::Tone;
@@ -26,11 +27,12 @@ use crate::filter::Mistake;
 use crate::inventory::find::{self, group};
 use crate::inventory::present::StateKind;
 use crate::inventory::{Column, Filter, Grouping, RowId, Sort};
+use crate::model::arn::KeyArn;
 use crate::model::pair::{Inventory, Row};
 use identity::identity;
 
 pub use copy::{CopyMenu, draw as draw_copy};
-pub use detail::{counted, grants_told};
+pub use detail::counted;
 pub use reach::Reach;
 pub use view::{ViewMenu, draw as draw_view};
 
@@ -43,6 +45,8 @@ pub struct KeysScreen {
     pub detail: Scroll,
     /// Whether the keys move the detail; on a narrow screen it is all that is seen then.
     pub in_detail: bool,
+    /// Whether what depends on the key stands in the detail's place.
+    pub dependents: bool,
     /// The last filter that could be read; what is typed now may not be one yet.
     filter: Filter,
     /// Why what is typed is none.
@@ -86,6 +90,7 @@ impl KeysScreen {
             picker: Picker::default(),
             detail: Scroll::default(),
             in_detail: false,
+            dependents: false,
             filter: Filter::default(),
             mistake: None,
             shown: 0,
@@ -253,6 +258,26 @@ pub fn selected(state: &State) -> Option<&Row> {
     }
 }
 
+/// The keys of each environment that somebody can see now, the selected one first.
+#[must_use]
+pub fn on_screen(state: &State) -> Vec<Vec<KeyArn>> {
+    let mut keys: Vec<Vec<KeyArn>> = vec![Vec::new(); state.parts.len()];
+    if state.screen != Screen::Keys {
+        return keys;
+    }
+    let picker = &state.keys.picker;
+    let drawn = picker.list.drawn().filter_map(|index| picker.rows().get(index));
+    for entry in picker.chosen().into_iter().chain(drawn) {
+        let Entry::Row(id) = entry else { continue };
+        let Some(arn) = state.row(*id).and_then(Row::key_arn) else { continue };
+        let keys = &mut keys[usize::from(id.part)];
+        if !keys.contains(arn) {
+            keys.push(arn.clone());
+        }
+    }
+    keys
+}
+
 /// Answers a command.
 pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     let count = state.keys.picker.len();
@@ -270,9 +295,25 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         Command::Open if keys.on_group() => fold(state, None),
         Command::Right if keys.on_group() => fold(state, Some(false)),
         Command::Left if keys.on_group() => fold(state, Some(true)),
-        Command::Open | Command::Right => keys.in_detail = count > 0,
-        Command::Left | Command::Back if keys.in_detail => keys.in_detail = false,
+        Command::Open => {
+            keys.in_detail = count > 0;
+            if std::mem::take(&mut keys.dependents) {
+                keys.detail.reset();
+            }
+        }
+        Command::Right => keys.in_detail = count > 0,
+        Command::Left if keys.in_detail => {
+            keys.in_detail = false;
+            // Where it does not stand beside the list it is not there any more.
+            keys.dependents &= state.size.0 >= WIDE;
+        }
         Command::Left => to_head(state),
+        Command::Back if keys.in_detail || keys.dependents => {
+            keys.in_detail = false;
+            if std::mem::take(&mut keys.dependents) {
+                keys.detail.reset();
+            }
+        }
         Command::Back if keys.picker.filtered() => {
             keys.picker.filter.clear();
             refilter(state);
@@ -290,6 +331,7 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         Command::Copy => return copy::open(state),
         Command::StartRunbook => start(state),
         Command::EventsOfKey => events_of_key(state),
+        Command::Dependents => return depends(state),
         _ => {}
     }
     Vec::new()
@@ -379,6 +421,24 @@ fn events_of_key(state: &mut State) {
     super::events::filter(state, &format!("key:{id}"));
 }
 
+/// Opens what depends on the selected row's key, or closes it.
+fn depends(state: &mut State) -> Vec<Action> {
+    let keys = &mut state.keys;
+    keys.detail.reset();
+    if keys.dependents {
+        keys.dependents = false;
+        keys.in_detail = false;
+        return Vec::new();
+    }
+    let Some(key) = selected(state).and_then(Row::key_arn).cloned() else {
+        state.say(Words::plain("this row leads to no KMS key, so nothing can be told that depends on one"));
+        return Vec::new();
+    };
+    state.keys.dependents = true;
+    state.keys.in_detail = true;
+    dependents::ask(state, &key)
+}
+
 /// Shows the rows of a key, by a filter.
 pub fn filter(state: &mut State, words: &str) {
     state.keys.in_detail = false;
@@ -403,9 +463,11 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn draw_detail(state: &mut State, buf: &mut Buffer, area: Rect) {
-    let lines = match selected(state) {
-        Some(row) => detail::lines(state, row),
-        None => Vec::new(),
+    let key = selected(state).and_then(Row::key_arn).cloned();
+    let lines = match (key, selected(state)) {
+        (Some(key), _) if state.keys.dependents => dependents::page(state, &key),
+        (_, Some(row)) => detail::lines(state, row),
+        (_, None) => Vec::new(),
     };
     state.keys.detail.draw(buf, area, &state.theme, &lines);
 }

@@ -9,7 +9,7 @@ use crate::model::age::{AgePolicies, RotationAge, days_between};
 use crate::model::arn::{KeyArn, KeyPath};
 use crate::model::catalog::{EncryptedColumn, Envelope};
 use crate::model::key::{AutomaticRotation, KeyStore, KmsKey};
-use crate::model::pair::{EstateMark, Inventory, Row};
+use crate::model::pair::{DatabaseRef, EstateMark, Inventory, Row};
 use crate::model::rotation::{NextRotation, OnDemand, Rotation};
 use crate::model::seen::Seen;
 use crate::model::text::Untrusted;
@@ -28,7 +28,7 @@ pub fn record(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Tim
         not_visible: why_not_visible(inventory, row).map(|why| why.reason.clone()),
         ..PairRecord::default()
     };
-    let record = record.with_catalog(row);
+    let record = record.with_catalog(row).with_tde(inventory, row);
     match inventory.key_of(row) {
         Some(key) => record
             .with_key(key, now)
@@ -64,6 +64,18 @@ fn column_names(columns: &[EncryptedColumn]) -> Vec<String> {
     columns.iter().map(|c| format!("{}.{}.{}", c.schema.raw(), c.table.raw(), c.name.raw())).collect()
 }
 
+fn column_encryption(columns: &[EncryptedColumn]) -> Vec<&'static str> {
+    columns.iter().map(|column| column.encryption.word()).collect()
+}
+
+/// The database that a row is about.
+fn database_of(row: &Row) -> Option<&DatabaseRef> {
+    match row {
+        Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => Some(database),
+        _ => row.cmk().map(|cmk| &cmk.database),
+    }
+}
+
 /// Whole days from `now` on; 0 where `at` has passed.
 fn days_until(at: Timestamp, now: Timestamp) -> u32 {
     days_between(now, at)
@@ -78,12 +90,7 @@ impl PairRecord {
             self.key_path = Some(cmk.key_path.raw().to_owned());
             self.other_master_keys = cmk.link.arn().map(|_| cmk.siblings);
         }
-        let database = match row {
-            Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => {
-                Some(database)
-            }
-            _ => row.cmk().map(|cmk| &cmk.database),
-        };
+        let database = database_of(row);
         self.database = database.map(|database| database.database.raw().to_owned());
         self.server = database.map(|database| database.server.0.clone());
         match row {
@@ -95,6 +102,7 @@ impl PairRecord {
             Row::OrphanColumnKey { cek, columns, .. } => {
                 self.cek = Some(cek.raw().to_owned());
                 self.columns = Some(column_names(columns));
+                self.column_encryption = Some(column_encryption(columns));
             }
             Row::Pair(pair) => {
                 self.cek = Some(pair.cek.raw().to_owned());
@@ -107,8 +115,19 @@ impl PairRecord {
                 self.envelope_mismatch = Some(pair.envelope_mismatch);
                 self.algorithm = Some(pair.algorithm.raw().to_owned());
                 self.columns = Some(column_names(&pair.columns));
+                self.column_encryption = Some(column_encryption(&pair.columns));
             }
             _ => {}
+        }
+        self
+    }
+
+    /// How SQL Server encrypts the database's files.
+    fn with_tde(mut self, inventory: &Inventory, row: &Row) -> Self {
+        let catalog = database_of(row).and_then(|place| inventory.database(place));
+        if let Some(tde) = catalog.and_then(|database| database.tde.known()) {
+            self.tde_state = Some(tde.as_ref().map_or("none", |tde| tde.state.words()));
+            self.tde_algorithm = tde.as_ref().map(|tde| format!("{} {}", tde.algorithm.raw(), tde.key_bits));
         }
         self
     }

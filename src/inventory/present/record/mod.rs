@@ -181,6 +181,13 @@ record! {
         pub algorithm: Option<String>,
         /// `schema.table.column` of each column that the CEK protects.
         pub columns: Option<Vec<String>>,
+        /// `deterministic` or `randomized`, for each of `columns` in the same order.
+        pub column_encryption: Option<Vec<&'static str>>,
+        /// The database's transparent data encryption: `none` where it has no encryption key, else SQL Server's
+        /// state in words, e.g. `encrypted`; `null` where it is not visible.
+        pub tde_state: Option<&'static str>,
+        /// Algorithm and length of TDE's key, e.g. `AES 256`.
+        pub tde_algorithm: Option<String>,
     }
 }
 
