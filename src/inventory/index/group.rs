@@ -210,7 +210,10 @@ fn key_text(row: &Row, key: Option<&KmsKey>) -> (String, usize) {
         .unwrap_or_default();
     let mut text = joined(&aliases);
     let end = text.len();
-    let others = [row.key_arn().map(ToString::to_string), row.cmk().map(|cmk| cmk.key_path.to_string())];
+    let arn = row.key_arn().map(ToString::to_string);
+    // Mostly the path is the ARN.
+    let path = row.cmk().map(|cmk| cmk.key_path.to_string()).filter(|path| arn.as_ref() != Some(path));
+    let others = [arn, path];
     for other in others.into_iter().flatten() {
         text.push(BETWEEN);
         text.push_str(&other.to_lowercase());

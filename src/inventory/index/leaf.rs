@@ -1,5 +1,7 @@
 //! One condition of a filter, held against every row at once.
 
+use memchr::memmem::Finder;
+
 use crate::filter::{Loose, Term, Test};
 use crate::inventory::filter::KeyField;
 use crate::inventory::present::StateKind;
@@ -65,7 +67,9 @@ impl Index {
     pub(in crate::inventory) fn leaf(&self, term: Term<KeyField>, wanted: bool, ground: Ground<'_>) -> Leaf {
         match term {
             Term::Word { text, quoted } => {
-                let has = |texts: &Texts| texts.which(|own| own.contains(&text));
+                let finder = Finder::new(&text);
+                let in_text = |own: &str| finder.find(own.as_bytes()).is_some();
+                let has = |texts: &Texts| texts.which(in_text);
                 let (states, databases) = (has(&self.shared.states), has(&self.shared.databases));
                 let servers = has(&self.shared.servers);
                 let everywhere = ground.environment.contains(&text);
@@ -74,8 +78,8 @@ impl Index {
                         || states[group.state as usize]
                         || databases[group.database as usize]
                         || servers[group.server as usize]
-                        || group.master_key.contains(&text)
-                        || group.key.contains(&text)
+                        || in_text(&group.master_key)
+                        || in_text(&group.key)
                 };
                 let in_group = self.groups.iter().map(holds).collect();
                 let in_row = self.ceks.holding(&text);
@@ -150,20 +154,26 @@ impl Index {
         let loose = Loose::new(word)?;
         let sought = letters(word);
         // A letter that is missing costs at least one keystroke.
-        let may = |has: u64| (sought & !has).count_ones() <= loose.allowed();
+        let missing = |has: u64| (sought & !has).count_ones();
+        let nearest = |has: u64, text: &str| match missing(has) {
+            0 => loose.distance(text),
+            some if some <= loose.allowed() => loose.mistyped(text),
+            _ => None,
+        };
         let far = |found: Option<u32>| found.and_then(|d| u8::try_from(d).ok()).unwrap_or(FAR);
         let databases: Vec<u8> = self.shared.databases.each(|text| far(loose.distance(text)));
         let group = |group: &Group| {
-            if !may(group.letters) {
+            if missing(group.letters) > loose.allowed() {
                 return FAR;
             }
-            let names = group.master_key.split(BETWEEN).chain(group.key[..group.aliases].split(BETWEEN));
-            let nearest = names.filter_map(|name| loose.distance(name)).min();
-            far(nearest).min(databases[group.database as usize])
+            let (name, cmk) = group.master_key.split_once(BETWEEN).unwrap_or_default();
+            // The key's name is its first alias, mostly the only one.
+            let others = group.key[..group.aliases].split(BETWEEN).filter(|alias| *alias != name);
+            let names = [name, cmk].into_iter().chain(others);
+            let closest = names.filter_map(|name| nearest(group.letters, name)).min();
+            far(closest).min(databases[group.database as usize])
         };
-        let row = |row: usize| {
-            if may(self.ceks.letters(row)) { far(loose.distance(self.ceks.get(row))) } else { FAR }
-        };
+        let row = |row: usize| far(nearest(self.ceks.letters(row), self.ceks.get(row)));
         let groups = self.groups.iter().map(group).collect();
         let rows = (0..self.ceks.len()).map(row).collect();
         Some(Leaf { distances: Some((groups, rows)), ..Leaf::of_groups(Vec::new()) })
