@@ -403,8 +403,15 @@ async fn what_has_not_changed_is_not_asked_for_again() {
     // A rotation shows in DescribeKey, and then the list is read again.
     let rotated = {
         let mut world = simulator.world();
-        // Not the one that may not be described.
-        let visible = |arn: &str| inventories.borrow().keys.keys().any(|seen| seen.as_str() == arn);
+        // One that KMS rotates, and that may be described.
+        let visible = |arn: &str| {
+            let inventory = inventories.borrow();
+            inventory.keys.values().any(|seen| {
+                seen.arn.as_str() == arn
+                    && seen.manager == crate::model::key::Manager::Customer
+                    && seen.automatic_rotation() == crate::model::key::AutomaticRotation::Possible
+            })
+        };
         let ours = world.kms.keys().filter(|key| key.account == ACCOUNT && visible(&key.arn()));
         let key = ours.into_iter().find(|key| key.rotation.is_some()).unwrap();
         let (region, id) = (key.region.clone(), key.id.clone());
