@@ -126,7 +126,7 @@ fn what_depends_on_a_key_is_told_to_programs_and_to_people() {
     let reporting = reach("buzz-tutor/reporting");
     assert_eq!(
         (&reporting["relatives"][0]["role"], &reporting["relatives"][0]["kms_state"]),
-        (&"replica".into(), &"Enabled".into())
+        (&"replica".into(), &"Disabled".into())
     );
 
     let told = simulated(&["dependents", "buzz-tutor/user-data"]).done();
