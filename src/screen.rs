@@ -4,23 +4,27 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
 use tokio::sync::watch;
 
+use portcullis::clock::Clock;
 use portcullis::command::change::Wanted;
 use portcullis::command::output::Format;
 use portcullis::command::{self, CommandError};
 use portcullis::console::keymap::Keymap;
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{self, Mode, Options, RunbookCard, Sources, terminal};
+use portcullis::console::{self, Feed, Mode, Options, Place, RunbookCard, Sources, terminal};
+use portcullis::inventory::Column;
+use portcullis::inventory::column::NoColumn;
 use portcullis::inventory::kept::Keeper;
 use portcullis::inventory::refresh::{Wants, load_once, read_into};
 use portcullis::live::Live;
 use portcullis::model::IncidentId;
 use portcullis::model::arn::KeyArn;
 use portcullis::model::pair::{DatabaseRef, Inventory};
+use portcullis::model::seen::{Cause, NotVisible, Seen};
 use portcullis::model::text::{Untrusted, visible};
 use portcullis::respond::Responder;
 use portcullis::respond::view::Target;
@@ -28,13 +32,14 @@ use portcullis::runbook::Library;
 use portcullis::settings::Settings;
 
 use crate::cli::{Change, Structured};
-use crate::open::{Open, act};
+use crate::open::{Open, Opened, act};
 use crate::person::{self, AtTerminal};
 
 /// Everything that the console takes from the settings, checked before the terminal is touched.
 pub struct Look {
     theme: ThemeName,
     no_color: bool,
+    columns: Option<Vec<Column>>,
     keymap: Keymap,
     runbooks: Library,
 }
@@ -47,19 +52,57 @@ impl Look {
             .map_err(|error| CommandError::usage(error.to_string()))?;
         let keymap =
             Keymap::new(&settings.console.keys).map_err(|error| CommandError::usage(error.to_string()))?;
+        let columns = columns(settings.console.columns.as_deref())?;
         let (runbooks, mistakes) = Library::load(&settings.runbook_dirs);
         for mistake in &mistakes {
             eprintln!("portcullis: a runbook is left out: {mistake}");
         }
-        Ok(Self { theme, no_color: no_color.is_some_and(|value| !value.is_empty()), keymap, runbooks })
+        Ok(Self {
+            theme,
+            no_color: no_color.is_some_and(|value| !value.is_empty()),
+            columns,
+            keymap,
+            runbooks,
+        })
     }
 }
 
+/// The columns that the settings name; None where they name none.
+fn columns(words: Option<&[String]>) -> Result<Option<Vec<Column>>, CommandError> {
+    let Some(words) = words.filter(|words| !words.is_empty()) else { return Ok(None) };
+    let read: Result<Vec<Column>, _> = words.iter().map(|word| word.parse()).collect();
+    read.map(Some).map_err(|why: NoColumn| CommandError::usage(format!("console.columns: {why}")))
+}
+
 /// The console, read-only.
-pub async fn watch(open: &Open, settings: &Settings, look: Look) -> Result<(), CommandError> {
-    let options = options(open, &look, Mode::Watch);
-    let live = Live::start(&open.estate, keeper(open, settings));
-    show(live.watch(terminal::clipboard()), options).await
+pub async fn watch(opened: &[Opened], settings: &Settings, look: Look) -> Result<(), CommandError> {
+    let places = opened.iter().map(|one| match &one.open {
+        Ok(open) => place(open),
+        Err(_) => shut(&one.name, settings),
+    });
+    let options = options(places.collect(), settings, &look, Mode::Watch);
+    let lives: Vec<Result<Live, Feed>> = opened
+        .iter()
+        .map(|one| match &one.open {
+            Ok(open) => Ok(Live::start(&open.estate, keeper(open, settings))),
+            Err(error) => Err(shut_feed(&one.name, &error.say)),
+        })
+        .collect();
+    let clock = opened.iter().find_map(|one| Some(one.open.as_ref().ok()?.estate.clock.clone()));
+    let clock = clock.unwrap_or_else(Clock::system);
+    // What is alive stays so until the console has ended.
+    let (mut alive, mut feeds) = (Vec::new(), Vec::new());
+    for live in lives {
+        match live {
+            Ok(live) => {
+                feeds.push(live.feed());
+                alive.push(live);
+            }
+            Err(feed) => feeds.push(feed),
+        }
+    }
+    let sources = Sources { feeds, responder: None, clock, clipboard: terminal::clipboard() };
+    show(sources, options).await
 }
 
 /// Keeps the inventory for the next start. A simulated account is made anew each time: nothing of it is kept.
@@ -119,7 +162,7 @@ pub async fn change(
         Wanted { runbook, target, reason: words.reason, typed: words.yes_i_typed, attest: words.attest };
     // The sender is kept: without it the responder would take the inventory for lost.
     let (_keep, inventory) = watch::channel(Arc::new(inventory));
-    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, look.runbooks);
+    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, None, look.runbooks);
     let format = match words.format {
         Structured::Table => Format::Table,
         Structured::Json => Format::Json,
@@ -175,7 +218,7 @@ async fn acting(
     mode: Mode,
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
-    let options = options(open, &look, mode);
+    let options = options(vec![place(open)], settings, &look, mode);
     let live = Live::start(&open.estate, keeper(open, settings));
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
@@ -203,17 +246,55 @@ async fn show(sources: Sources, options: Options) -> Result<(), CommandError> {
     ended.map(drop).map_err(|error| CommandError::failed(error.to_string()))
 }
 
-fn options(open: &Open, look: &Look, mode: Mode) -> Options {
+fn place(open: &Open) -> Place {
     let environment = &open.estate.environment;
     let identity = &open.estate.identity;
-    Options {
+    Place {
         environment: environment.name.clone(),
         production: environment.production,
         simulated: environment.simulated,
         account: environment.account.clone().or_else(|| identity.known().map(|who| who.account.clone())),
         region: open.estate.cloud.home().to_owned(),
-        mode,
         identity: identity.clone().map(|who| who.short()),
+        age: environment.age.clone(),
+        column_key_cache: environment.column_key_cache,
+    }
+}
+
+/// An environment that could not be opened, as far as the settings tell of it.
+fn shut(name: &str, settings: &Settings) -> Place {
+    let environment = settings.environments.get(name);
+    Place {
+        environment: name.to_owned(),
+        production: environment.is_some_and(|environment| environment.production),
+        simulated: environment.is_none_or(|environment| environment.simulated),
+        account: environment.and_then(|environment| environment.account.clone()),
+        region: environment.and_then(|e| e.regions.first().cloned()).unwrap_or_default(),
+        identity: Seen::NotVisible(NotVisible::new(
+            Cause::Unreachable,
+            "the environment could not be opened",
+        )),
+        age: environment.map(|environment| environment.age.clone()).unwrap_or_default(),
+        column_key_cache: environment
+            .map_or(SignedDuration::from_hours(2), |environment| environment.column_key_cache),
+    }
+}
+
+/// What is known of an environment that could not be opened: that, and why.
+fn shut_feed(name: &str, why: &str) -> Feed {
+    Feed::shut(name, NotVisible::new(Cause::Unreachable, why), Timestamp::now())
+}
+
+fn options(places: Vec<Place>, settings: &Settings, look: &Look, mode: Mode) -> Options {
+    let columns_file = settings.state_dir.join("columns.json");
+    let columns = console::columns::kept(&columns_file)
+        .or_else(|| look.columns.clone())
+        .unwrap_or_else(|| Column::USUAL.to_vec());
+    Options {
+        places,
+        columns,
+        columns_file: Some(columns_file),
+        mode,
         theme: look.theme,
         no_color: look.no_color,
         keymap: look.keymap.clone(),
@@ -226,8 +307,6 @@ fn options(open: &Open, look: &Look, mode: Mode) -> Options {
                 text: runbook.paper(),
             })
             .collect(),
-        age: environment.age,
-        column_key_cache: environment.column_key_cache,
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
     }
 }

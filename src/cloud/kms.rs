@@ -30,14 +30,6 @@ pub struct KmsReads {
     paces: Option<Arc<Paces>>,
 }
 
-/// A key as `DescribeKey` tells it, and which material it uses.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Described {
-    pub key: KmsKey,
-    /// `CurrentKeyMaterialId`: while it stays the same, the key has not been rotated.
-    pub material_id: Option<String>,
-}
-
 /// One alias, as `ListAliases` gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AliasEntry {
@@ -168,21 +160,12 @@ impl KmsReads {
     /// # Errors
     /// [`Failure`]; its cause is `NotFound` where KMS says that no such key exists.
     pub async fn describe(&self, key: &str) -> Result<KmsKey, Failure> {
-        self.describe_in_use(key).await.map(|described| described.key)
-    }
-
-    /// The same, with the material that is in use.
-    ///
-    /// # Errors
-    /// As [`Self::describe`].
-    pub async fn describe_in_use(&self, key: &str) -> Result<Described, Failure> {
         const OPERATION: &str = "kms:DescribeKey";
         let request = self.client.describe_key().key_id(key);
         let answer = self.ask(OPERATION, || request.clone().send()).await?;
         let metadata =
             answer.key_metadata.ok_or_else(|| Failure::unreadable(OPERATION, "the answer holds no key"))?;
-        let material_id = metadata.current_key_material_id.clone();
-        Ok(Described { key: convert::key(OPERATION, metadata, self.clock.now())?, material_id })
+        convert::key(OPERATION, metadata, self.clock.now())
     }
 
     /// A key's tags.

@@ -20,7 +20,7 @@ mod wall;
 mod wire;
 
 pub use failure::Failure;
-pub use kms::{AliasEntry, Described, KmsReads};
+pub use kms::{AliasEntry, KmsReads};
 pub use probe::{Probe, probe};
 pub use quota::Haste;
 pub use rds::RdsReads;

@@ -37,6 +37,7 @@ pub async fn run(
             let records: Vec<_> = shown.map(|event| EventRecord::of(event, &names)).collect();
             output::json(out, &records)?;
         }
+        Format::Jsonl => output::jsonl(out, shown.map(|event| EventRecord::of(event, &names)))?,
         Format::Csv => {
             let rows = shown.map(|event| EventRecord::of(event, &names).csv_row());
             output::csv(out, &EventRecord::CSV_HEADER, rows)?;

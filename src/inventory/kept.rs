@@ -73,7 +73,8 @@ enum Line {
     Missing(KeyArn, NotVisible),
     Alias(AliasArn, KeyArn),
     Server(Arc<ServerCatalog>),
-    Rds(Vec<RdsInstance>),
+    /// Of a Region.
+    Rds(String, Vec<RdsInstance>),
     Source(Source, SourceHealth),
     /// The last line: without it the file is not whole.
     End,
@@ -181,8 +182,8 @@ fn write(draft: &Path, whose: &Whose, gathered: &Gathered, kept_at: Timestamp) -
     for catalog in gathered.servers.values().filter_map(Seen::known) {
         say(&Line::Server(Arc::clone(catalog)))?;
     }
-    if let Some(instances) = gathered.rds.known() {
-        say(&Line::Rds(instances.clone()))?;
+    for (region, instances) in &gathered.rds {
+        instances.known().map_or(Ok(()), |all| say(&Line::Rds(region.clone(), all.clone())))?;
     }
     for (source, health) in &gathered.sources {
         say(&Line::Source(source.clone(), health.clone()))?;
@@ -203,9 +204,12 @@ fn owners_folder(folder: &Path) -> io::Result<()> {
 /// An inventory before anything of it is read. Until its aliases are listed again, what is not among those kept
 /// is not taken for gone.
 fn nothing_of(whose: Whose) -> Gathered {
+    let loading = |region: &String| (region.clone(), Seen::Loading);
     Gathered {
         account: Some(whose.account),
-        regions: whose.regions.into_iter().map(|region| (region, Seen::Loading)).collect(),
+        regions: whose.regions.iter().map(loading).collect(),
+        keys_listed: whose.regions.iter().map(loading).collect(),
+        rds: whose.regions.into_iter().map(|region| (region, Seen::Loading)).collect(),
         servers: whose.servers.into_iter().map(|server| (server, Seen::Loading)).collect(),
         ..Gathered::default()
     }
@@ -222,7 +226,9 @@ fn take(found: &mut Gathered, line: Line, kept_at: Timestamp) {
                 *had = Seen::Known(catalog);
             }
         }
-        Line::Rds(instances) => found.rds = Seen::Known(instances),
+        Line::Rds(region, instances) => {
+            found.rds.entry(region).and_modify(|had| *had = Seen::Known(instances));
+        }
         Line::Source(source, health) if health.last_success.is_some() => {
             let last_success = health.last_success;
             let health = SourceHealth { last_success, kept: Some(kept_at), ..SourceHealth::default() };

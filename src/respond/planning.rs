@@ -14,6 +14,7 @@ use crate::model::plan::{Observed, Operation, Plan};
 use crate::model::seen::Seen;
 use crate::model::source::Source;
 use crate::runbook::{Found, Run};
+use crate::trail::KeyUse;
 
 /// How long a plan holds.
 const PLAN_LASTS: SignedDuration = SignedDuration::from_mins(15);
@@ -93,6 +94,7 @@ pub(super) fn preview(
     inventory: &Inventory,
     estate: &Estate,
     dropped: Option<&ProvedChange>,
+    used: KeyUse,
     now: Timestamp,
 ) -> Result<Preview, Trouble> {
     let mut warnings = Vec::new();
@@ -110,7 +112,7 @@ pub(super) fn preview(
         Seen::Loading => "not known: not asked yet".to_owned(),
         Seen::NotVisible(why) => format!("not known: {}", why.reason),
     };
-    let dependents = Dependents::of(&plan.key, inventory);
+    let dependents = Dependents::of(&plan.key, inventory).used(used.usage, used.down_since);
     let mut preview = Preview::of(plan, dependents, &estate.environment, acting_as)?;
     preview.warnings.extend(warnings);
     Ok(preview)

@@ -1,5 +1,6 @@
 //! Settings: files, environment variables and flags, later ones winning, validated into one [`Settings`].
 
+mod age;
 mod load;
 
 use std::collections::BTreeMap;
@@ -7,8 +8,9 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
+use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
 
@@ -43,6 +45,8 @@ pub struct Settings {
 pub struct ConsoleSettings {
     /// `dark`, `light`, `high-contrast`, `colour-blind` or `monochrome`; `NO_COLOR` picks the last.
     pub theme: Option<String>,
+    /// The columns of the Keys screen, until somebody chooses others there.
+    pub columns: Option<Vec<String>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -68,7 +72,9 @@ pub struct Environment {
     pub alert_topic: Option<String>,
     /// Where the SQL audit row of each change goes.
     pub audit: Option<AuditSettings>,
-    pub age: AgePolicy,
+    pub age: AgePolicies,
+    /// What marks a KMS key as one of this estate's, so that one which no master key names stands out.
+    pub estate: Vec<KeySelector>,
     /// How long clients may keep decrypted column keys: SqlClient's default is 2 hours.
     pub column_key_cache: SignedDuration,
     /// People who must approve a change besides the requester.

@@ -11,6 +11,7 @@ mod present;
 mod severity;
 mod store;
 mod sweep;
+mod uses;
 
 pub use filter::{BadFilter, Filter};
 pub use follow::{FollowOptions, Follower};
@@ -19,3 +20,4 @@ pub use parse::{Unparsed, parse, parse_file};
 pub use present::{EventLine, EventRecord, outcome_word};
 pub use store::Store;
 pub use sweep::{Limits, TrailView, load_once};
+pub use uses::{KeyTrail, KeyTrailLimits, KeyUse, in_a_hurry, key_use, read_key_trail};

@@ -90,7 +90,11 @@ pub async fn load_once(estate: &Estate, since: SignedDuration, limits: Limits) -
 }
 
 /// Reads a sweep to its end, patiently where it is throttled.
-async fn finish(sweep: &mut Sweep, reads: &TrailReads, store: &mut Store) -> Result<Timestamp, Failure> {
+pub(super) async fn finish(
+    sweep: &mut Sweep,
+    reads: &TrailReads,
+    store: &mut Store,
+) -> Result<Timestamp, Failure> {
     let mut tries = 0;
     loop {
         match sweep.page(reads, store).await {

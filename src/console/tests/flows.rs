@@ -13,9 +13,11 @@ use crate::console::screens::Screen;
 use crate::console::{Exit, Mode};
 use crate::inventory::Progress;
 use crate::model::pair::Inventory;
+use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::Source;
 use crate::model::text::Untrusted;
 use crate::respond::view::{Ask, Standing, Target, Told, Unfinished, Waiting};
+use crate::trail::KeyTrail;
 
 const SIZE: (u16, u16) = (100, 30);
 
@@ -54,6 +56,50 @@ async fn esc_leaves_the_gate_and_nothing_happens() {
     bench.tell(gate(None)).await;
     bench.keys("buzz-tutor/user-data production<esc>").await;
     assert_eq!(bench.asked(), [Ask::Leave]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_uses_the_key_is_seen_at_the_gate_and_nothing_fires_from_there() {
+    let mut bench = Bench::respond(SIZE).await.trail_just_begun().await;
+    bench.tell(gate(None)).await;
+    bench.keys("buzz-tutor/user-data production<ctrl-d>").await;
+    assert!(bench.screen().contains("WHAT DEPENDS ON buzz-tutor/user-data"), "{}", bench.screen());
+    assert_eq!(bench.asked_about(), [fixture::arn(1)]);
+    bench.keys("<enter>").await;
+    assert!(bench.screen().contains("STOPS WORKING"), "enter leads back to the plan");
+    bench.keys("<ctrl-d><esc>").await;
+    assert!(bench.screen().contains("STOPS WORKING"), "so does esc");
+    assert_eq!(bench.asked(), [], "neither of them answers the gate");
+    bench.keys("<enter>").await;
+    assert_eq!(bench.asked(), [Ask::Confirm { typed: "buzz-tutor/user-data production".into() }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_depends_on_a_key_is_opened_asked_for_once_and_closed() {
+    let mut bench = Bench::watch(SIZE).await.trail_just_begun().await;
+    bench.keys("/user_12345<enter>d").await;
+    assert!(bench.screen().contains("WHAT DEPENDS ON buzz-tutor/user-data"));
+    assert!(bench.screen().contains("loading"), "who uses it is being asked for");
+    bench.keys("d").await;
+    assert!(!bench.screen().contains("WHAT DEPENDS ON"));
+    bench.keys("d<left>d<esc>d").await;
+    assert_eq!(bench.asked_about(), [fixture::arn(1)], "once, while the answer is under way");
+    let now = fixture::now();
+    let since = now - jiff::SignedDuration::from_mins(20);
+    let short = KeyTrail::new(since, now, fixture::uses());
+    bench.answer(fixture::arn(1), Seen::Known(Arc::new(short))).await;
+    bench.keys("<esc>d").await;
+    assert_eq!(bench.asked_about(), [], "it was asked just now");
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    bench.keys("<esc>d").await;
+    assert_eq!(bench.asked_about(), [fixture::arn(1)], "its last hour is still not known");
+    // A failure takes away nothing that was read.
+    let why = NotVisible::new(Cause::Throttled, "throttled");
+    bench.answer(fixture::arn(1), Seen::NotVisible(why)).await;
+    bench.keys("<pgdn>").await;
+    assert!(bench.screen().contains("not known before 13:42Z"), "{}", bench.screen());
+    bench.keys("<esc><esc>/Cert<enter>d").await;
+    assert!(bench.screen().contains("this row leads to no KMS key"), "{}", bench.screen());
 }
 
 #[tokio::test(start_paused = true)]
@@ -231,7 +277,7 @@ async fn the_selection_stays_with_its_row_when_the_inventory_changes() {
     changed.rows.remove(0);
     bench.inventory.send(Arc::new(changed)).unwrap();
     bench.settle().await;
-    bench.keys("y").await;
+    bench.keys("yy").await;
     assert_eq!(bench.copied.lock().unwrap().back().unwrap(), fixture::arn(4).as_str());
 }
 
@@ -374,7 +420,7 @@ async fn while_the_first_facts_come_in_the_list_stays_at_its_top() {
     bench.settle().await;
     bench.inventory.send(Arc::new(fixture::inventory())).unwrap();
     bench.settle().await;
-    bench.keys("y").await;
+    bench.keys("yy").await;
     assert_eq!(bench.copied.lock().unwrap().back().unwrap(), fixture::arn(3).as_str(), "the most urgent one");
 }
 

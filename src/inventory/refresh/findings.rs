@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::cloud::{AliasEntry, Described};
+use crate::cloud::AliasEntry;
 use crate::inventory::join::Gathered;
 use crate::model::arn::{AliasArn, KeyArn, KeyPath};
 use crate::model::catalog::{MasterKey, ServerCatalog, ServerName};
@@ -35,7 +35,6 @@ pub(super) struct Findings {
     listed: BTreeMap<String, BTreeSet<AliasArn>>,
     names: BTreeMap<KeyArn, Vec<Untrusted>>,
     pub(super) books: BTreeMap<KeyArn, Book>,
-    rds: BTreeMap<String, Seen<Vec<RdsInstance>>>,
     /// What moments count from.
     beginning: Instant,
     /// Counts the changes that the rows may depend on: not what only shows in them.
@@ -64,13 +63,13 @@ impl Findings {
         let gathered = Gathered {
             account,
             regions: regions.iter().map(|region| (region.clone(), Seen::Loading)).collect(),
+            keys_listed: regions.iter().map(|region| (region.clone(), Seen::Loading)).collect(),
+            rds: regions.iter().map(|region| (region.clone(), Seen::Loading)).collect(),
             servers: servers.map(|server| (server, Seen::Loading)).collect(),
             ..Gathered::default()
         };
-        let rds = regions.iter().map(|region| (region.clone(), Seen::Loading)).collect();
         Self {
             gathered,
-            rds,
             named: BTreeSet::new(),
             led_to: BTreeSet::new(),
             listed: BTreeMap::new(),
@@ -92,15 +91,9 @@ impl Findings {
             self.names.entry(target.clone()).or_default().push(alias.name().into());
             self.listed.entry(alias.region().to_owned()).or_default().insert(alias.clone());
         }
-        for (region, had) in &mut self.rds {
-            let here = |instances: &Vec<RdsInstance>| {
-                instances.iter().filter(|instance| instance.region == *region).cloned().collect()
-            };
-            if let Some(instances) = kept.rds.known() {
-                *had = Seen::Known(here(instances));
-            }
-        }
-        self.gathered = kept;
+        // What marks a key as one of the estate is in the settings, not in the file.
+        let estate = std::mem::take(&mut self.gathered.estate);
+        self.gathered = Gathered { estate, ..kept };
         self.reshaped();
         self.name_paths();
     }
@@ -222,17 +215,23 @@ impl Findings {
         }
     }
 
+    /// Whether a Region's keys could be listed.
+    pub(super) fn keys_listed(&mut self, region: &str, answer: Result<(), NotVisible>) {
+        self.reshaped();
+        renewed(self.gathered.keys_listed.entry(region.to_owned()).or_default(), answer.into());
+    }
+
     /// Whether it is among the keys that are known; a key that is listed and was never described is not.
     pub(super) fn is_known(&self, arn: &KeyArn) -> bool {
         self.gathered.keys.contains_key(arn)
     }
 
     /// `DescribeKey`'s answer for a key. Where the key has changed, some facts want reading again.
-    pub(super) fn described(&mut self, arn: &KeyArn, answer: Result<Described, NotVisible>) {
+    pub(super) fn described(&mut self, arn: &KeyArn, answer: Result<KmsKey, NotVisible>) {
         let now = self.now();
         self.book(arn).described = now;
         match answer {
-            Ok(described) => self.saw(described),
+            Ok(key) => self.saw(key),
             Err(why) if is_silence(&why) && self.gathered.keys.contains_key(arn) => {}
             Err(why) => {
                 self.reshaped();
@@ -242,7 +241,7 @@ impl Findings {
         }
     }
 
-    fn saw(&mut self, Described { mut key, material_id }: Described) {
+    fn saw(&mut self, mut key: KmsKey) {
         key.aliases = self.names_of(&key.arn);
         let (now, ours, had) = (self.now(), self.is_ours(&key.arn), self.gathered.keys.get(&key.arn));
         let moved = had.is_some_and(|had| had.state != key.state || had.deletion_date != key.deletion_date);
@@ -257,7 +256,7 @@ impl Findings {
         }
         derive(&mut key, ours);
         // Imported material may wait for its rotation without being in use: that shows in the list alone.
-        let tells = material_id.filter(|_| key.origin == Origin::AwsKms);
+        let tells = key.material_id.as_ref().filter(|_| key.origin == Origin::AwsKms);
         let material = tells.map(|id| in_use(&key.rotations) == Some(id.as_str()));
         let book = self.book(&key.arn);
         if moved {
@@ -279,14 +278,14 @@ impl Findings {
     }
 
     /// `DescribeKey`'s answer for an alias that no list of ours has.
-    pub(super) fn alias_described(&mut self, alias: &AliasArn, answer: Result<Described, NotVisible>) {
+    pub(super) fn alias_described(&mut self, alias: &AliasArn, answer: Result<KmsKey, NotVisible>) {
         self.reshaped();
         let had = self.gathered.aliases.entry(alias.clone()).or_default();
         match answer {
-            Ok(described) => {
-                let arn = described.key.arn.clone();
+            Ok(key) => {
+                let arn = key.arn.clone();
                 *had = Seen::Known(arn.clone());
-                self.described(&arn, Ok(described));
+                self.described(&arn, Ok(key));
                 self.find_led_to();
             }
             Err(why) => renewed(had, Seen::NotVisible(why)),
@@ -486,19 +485,7 @@ impl Findings {
 
     /// A Region's RDS instances.
     pub(super) fn rds_read(&mut self, region: &str, answer: Result<Vec<RdsInstance>, NotVisible>) {
-        renewed(self.rds.entry(region.to_owned()).or_default(), answer.into());
-        let mut all = Vec::new();
-        for (region, instances) in &self.rds {
-            match instances {
-                Seen::Known(instances) => all.extend(instances.iter().cloned()),
-                Seen::Loading => return self.gathered.rds = Seen::Loading,
-                Seen::NotVisible(why) => {
-                    let reason = format!("RDS {region}: {}", why.reason);
-                    return self.gathered.rds = Seen::NotVisible(NotVisible::new(why.cause, reason));
-                }
-            }
-        }
-        self.gathered.rds = Seen::Known(all);
+        renewed(self.gathered.rds.entry(region.to_owned()).or_default(), answer.into());
     }
 
     /// Lets every fact be read again.

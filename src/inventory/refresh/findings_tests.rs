@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Findings;
-use crate::cloud::{AliasEntry, Described};
+use crate::cloud::AliasEntry;
 use crate::inventory::refresh::facts::Fact;
 use crate::inventory::refresh::told::Told;
 use crate::inventory::testing::{
@@ -26,10 +26,6 @@ fn plain(n: u32) -> KmsKey {
     (*key(n)).clone()
 }
 
-fn of(key: KmsKey) -> Described {
-    Described { key, material_id: None }
-}
-
 fn pick(findings: &mut Findings, fact: Fact) -> Vec<KeyArn> {
     findings.pick(REGION, fact, &BTreeSet::new(), usize::MAX)
 }
@@ -37,7 +33,7 @@ fn pick(findings: &mut Findings, fact: Fact) -> Vec<KeyArn> {
 #[test]
 fn silence_keeps_the_last_state_and_a_no_replaces_it() {
     let mut findings = findings();
-    findings.described(&arn(1), Ok(of(plain(1))));
+    findings.described(&arn(1), Ok(plain(1)));
     for cause in [Cause::TimedOut, Cause::Throttled, Cause::Unreachable] {
         findings.described(&arn(1), Err(no(cause)));
         assert!(findings.gathered.keys.contains_key(&arn(1)), "{cause:?}");
@@ -45,21 +41,21 @@ fn silence_keeps_the_last_state_and_a_no_replaces_it() {
     findings.described(&arn(1), Err(no(Cause::Denied)));
     assert!(!findings.gathered.keys.contains_key(&arn(1)));
     assert_eq!(findings.gathered.missing[&arn(1)].cause, Cause::Denied);
-    findings.described(&arn(1), Ok(of(plain(1))));
+    findings.described(&arn(1), Ok(plain(1)));
     assert!(findings.gathered.missing.is_empty());
 }
 
 #[test]
 fn facts_outlive_a_new_state_but_want_reading_again() {
     let mut findings = findings();
-    findings.described(&arn(1), Ok(of(plain(1))));
+    findings.described(&arn(1), Ok(plain(1)));
     assert_eq!(pick(&mut findings, Fact::Policy), [arn(1)]);
     assert!(pick(&mut findings, Fact::Policy).is_empty(), "it is under way");
     findings.told(&arn(1), Told::Policy(Seen::Known("{}".into())));
-    findings.described(&arn(1), Ok(of(plain(1))));
+    findings.described(&arn(1), Ok(plain(1)));
     assert!(pick(&mut findings, Fact::Policy).is_empty(), "nothing has changed");
 
-    findings.described(&arn(1), Ok(of(KmsKey { state: KeyState::Disabled, ..plain(1) })));
+    findings.described(&arn(1), Ok(KmsKey { state: KeyState::Disabled, ..plain(1) }));
     assert_eq!(pick(&mut findings, Fact::Policy), [arn(1)]);
     assert_eq!(findings.gathered.keys[&arn(1)].policy, Seen::Known("{}".into()));
 
@@ -72,12 +68,13 @@ fn facts_outlive_a_new_state_but_want_reading_again() {
 #[test]
 fn rotations_are_listed_again_only_where_the_material_in_use_is_another() {
     let mut findings = findings();
-    let using = |id: &str| Described { key: plain(1), material_id: Some(id.to_owned()) };
+    let using = |id: &str| KmsKey { material_id: Some(id.to_owned()), ..plain(1) };
     let record = |id: &str| RotationRecord {
         at: None,
         kind: None,
         material_id: Some(id.to_owned()),
         material_state: Some("CURRENT".to_owned()),
+        ..RotationRecord::default()
     };
     findings.described(&arn(1), Ok(using("a")));
     assert_eq!(pick(&mut findings, Fact::Rotations), [arn(1)]);
@@ -95,7 +92,7 @@ fn rotations_are_listed_again_only_where_the_material_in_use_is_another() {
 fn a_key_that_cannot_rotate_is_not_asked_about_it() {
     let mut findings = findings();
     let rsa = KmsKey { spec: KeySpec::from("RSA_2048"), ..plain(1) };
-    findings.described(&arn(1), Ok(of(rsa)));
+    findings.described(&arn(1), Ok(rsa));
     assert!(pick(&mut findings, Fact::Rotations).is_empty());
     assert!(pick(&mut findings, Fact::RotationStatus).is_empty());
     let told = &findings.gathered.keys[&arn(1)];
@@ -111,7 +108,7 @@ fn what_is_looked_at_comes_first_then_the_unusual_then_what_column_keys_lead_to(
     findings.catalog_read(&ServerName("s".into()), Ok(catalog));
     for n in 1..=5 {
         let state = if n == 3 { KeyState::Disabled } else { KeyState::Enabled };
-        findings.described(&arn(n), Ok(of(KmsKey { state, ..plain(n) })));
+        findings.described(&arn(n), Ok(KmsKey { state, ..plain(n) }));
     }
     let looked_at = BTreeSet::from([arn(5)]);
     assert_eq!(findings.pick(REGION, Fact::LastUse, &looked_at, 3), [arn(5), arn(3), arn(4)]);
@@ -128,8 +125,8 @@ fn entry(name: &str, key: &KeyArn) -> AliasEntry {
 fn an_alias_that_moves_or_goes_takes_its_name_along() {
     let mut findings = findings();
     findings.aliases_listed(REGION, Ok(vec![entry("pay", &arn(1))]));
-    findings.described(&arn(1), Ok(of(plain(1))));
-    findings.described(&arn(2), Ok(of(plain(2))));
+    findings.described(&arn(1), Ok(plain(1)));
+    findings.described(&arn(2), Ok(plain(2)));
     assert_eq!(findings.gathered.keys[&arn(1)].name(), "pay");
     findings.aliases_listed(REGION, Ok(vec![entry("pay", &arn(2))]));
     assert_eq!(findings.gathered.keys[&arn(2)].name(), "pay");
@@ -155,7 +152,7 @@ fn keys_that_only_a_catalog_names_are_asked_for_by_name() {
     assert_eq!(chased.len(), 2);
     assert!(chased.contains(&KeyPath::read(foreign)) && chased.contains(&KeyPath::Alias(alias("theirs"))));
 
-    findings.alias_described(&alias("theirs"), Ok(of(plain(7))));
+    findings.alias_described(&alias("theirs"), Ok(plain(7)));
     assert_eq!(findings.gathered.aliases[&alias("theirs")], Seen::Known(arn(7)));
     assert!(findings.gathered.keys.contains_key(&arn(7)));
 }
@@ -166,7 +163,7 @@ fn a_key_that_is_listed_no_more_goes_unless_a_master_key_names_it() {
     let catalog = server("s", vec![database("d", objects(vec![cmk(1, arn(1).as_str())], &[]))]);
     findings.catalog_read(&ServerName("s".into()), Ok(catalog));
     for n in [1, 2] {
-        findings.described(&arn(n), Ok(of(plain(n))));
+        findings.described(&arn(n), Ok(plain(n)));
     }
     assert_eq!(findings.known_here(REGION), BTreeSet::from([arn(1), arn(2)]));
     findings.only_these(REGION, &BTreeSet::new());
@@ -201,7 +198,7 @@ fn what_only_its_own_account_may_read_of_a_key_is_not_asked_elsewhere() {
     let theirs: KeyArn = "arn:aws:kms:eu-west-1:999999999999:key/theirs".parse().unwrap();
     let catalog = server("s", vec![database("d", objects(vec![cmk(1, theirs.as_str())], &[]))]);
     findings.catalog_read(&ServerName("s".into()), Ok(catalog));
-    findings.described(&theirs, Ok(of(KmsKey { arn: theirs.clone(), ..plain(1) })));
+    findings.described(&theirs, Ok(KmsKey { arn: theirs.clone(), ..plain(1) }));
     assert_eq!(pick(&mut findings, Fact::RotationStatus), std::slice::from_ref(&theirs));
     for fact in [Fact::Tags, Fact::Rotations, Fact::Policy, Fact::Grants, Fact::LastUse] {
         assert!(pick(&mut findings, fact).is_empty(), "{fact:?}");

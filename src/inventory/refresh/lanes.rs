@@ -146,7 +146,7 @@ async fn told(kms: &KmsReads, fact: Fact, key: &KeyArn) -> Told {
 /// Reads one key now: its state, then all its facts.
 pub(super) async fn read_key(work: &Work, key: &KeyArn) {
     let Some(region) = work.region(key.region()) else { return };
-    let answer = region.kms.describe_in_use(key.as_str()).await.map_err(NotVisible::from);
+    let answer = region.kms.describe(key.as_str()).await.map_err(NotVisible::from);
     work.found(|findings| findings.described(key, answer));
     let facts = work.with(|findings| findings.facts_of(key));
     let asking = facts.into_iter().map(|fact| async move {

@@ -94,6 +94,7 @@ async fn read_listed(
     };
     // The listing ends the pages when it ends; states are read while it still goes on.
     let (listed, mut reading) = tokio::join!(listing, all);
+    work.with(|findings| findings.keys_listed(name, listed.clone()));
     if listed.is_ok() {
         let listed = reading.asked.clone();
         work.with(|findings| findings.only_these(name, &listed));
@@ -154,7 +155,7 @@ impl Reading<'_> {
 
 /// Reads one key's state. Gives the reason where KMS gave no answer at all.
 async fn describe(work: &Work, region: &Region, key: KeyArn) -> Option<NotVisible> {
-    let answer = region.kms.describe_in_use(key.as_str()).await.map_err(NotVisible::from);
+    let answer = region.kms.describe(key.as_str()).await.map_err(NotVisible::from);
     let silence = answer.as_ref().err().filter(|why| is_silence(why)).cloned();
     work.found(|findings| findings.described(&key, answer));
     silence
@@ -208,7 +209,7 @@ async fn chase_one(work: &Work, region: &Region, path: KeyPath) -> bool {
     match path {
         KeyPath::Key(arn) => describe(work, region, arn).await.is_some(),
         KeyPath::Alias(alias) => {
-            let answer = region.kms.describe_in_use(alias.as_str()).await.map_err(NotVisible::from);
+            let answer = region.kms.describe(alias.as_str()).await.map_err(NotVisible::from);
             let silent = answer.as_ref().is_err_and(is_silence);
             work.found(|findings| findings.alias_described(&alias, answer));
             silent

@@ -56,8 +56,10 @@ impl Work {
         let servers = estate.servers.iter().map(|server| server.name().clone());
         let region = |name: &String| (name.clone(), Region::new(estate.cloud.kms_at_a_pace(name)));
         let regions = names.iter().map(region).collect();
+        let mut findings = Findings::new(account, names, servers);
+        findings.gathered.estate.clone_from(&estate.environment.estate);
         Self {
-            findings: Mutex::new(Findings::new(account, names, servers)),
+            findings: Mutex::new(findings),
             joined: Mutex::new(None),
             changed: Notify::new(),
             again: watch::Sender::new(0),

@@ -18,7 +18,7 @@ use crate::estate::{Acting, Estate, Wire};
 use crate::gate::{Boundary, Gate};
 use crate::inventory::{Wants, load_once};
 use crate::journal::Journal;
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::arn::KeyArn;
 use crate::model::catalog::ServerName;
 use crate::model::pair::{DatabaseRef, Inventory};
@@ -80,7 +80,8 @@ fn environment() -> Environment {
         sql: vec![sql("prod", "buzz-prod-1.sim.internal"), sql("staging", "buzz-staging-1.sim.internal")],
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit: Some(AuditSettings { server: ServerName("prod".into()), database: "buzz_prod".into() }),
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
+        estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
         recovery_window: SignedDuration::from_hours(7 * 24),
@@ -272,5 +273,5 @@ fn spawn(
     }));
     let (library, mistakes) = Library::load(&[dir.path().to_owned()]);
     assert_eq!(mistakes, []);
-    Responder::through(gate, &acting, inventory, library)
+    Responder::through(gate, &acting, inventory, None, library)
 }

@@ -29,6 +29,8 @@ async fn a_key_is_dropped_proved_told_and_raised_again() {
     assert_eq!(preview.plan.key, key);
     assert_eq!(preview.must_type, "buzz-tutor/messages production");
     assert!(preview.dependents.column_keys.len() >= 4, "{:?}", preview.dependents.column_keys);
+    let used = preview.dependents.usage.known().unwrap();
+    assert!(used.uses() > 0 && used.users.iter().any(|user| user.role.is_some()), "{used:?}");
 
     let run = house.waits().await;
     assert_eq!((&run.waiting, run.undo), (&Waiting::Attestation, Some(Operation::EnableKey)));

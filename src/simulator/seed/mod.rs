@@ -85,6 +85,9 @@ fn instances(world: &mut World, now: Timestamp) {
 }
 
 fn estate_tags(environment: &str) -> Vec<(String, String)> {
+    if environment.is_empty() {
+        return Vec::new();
+    }
     [("Application", "buzz-tutor"), ("Environment", environment)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .to_vec()
