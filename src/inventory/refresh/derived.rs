@@ -1,6 +1,7 @@
 //! What follows from cheaper answers, so that KMS need not be asked for it.
 
 use crate::model::key::{AutomaticRotation, KeySpec, KmsKey, Manager, Origin, RotationRecord};
+use crate::model::pair::unwatched;
 use crate::model::seen::{Cause, NotVisible, Seen};
 
 /// What follows from `DescribeKey` alone, so that it need not be asked for.
@@ -17,6 +18,18 @@ pub(super) fn derive(key: &mut KmsKey, ours: bool) {
         key.policy = Seen::NotVisible(own_account_only());
         key.last_use = Seen::NotVisible(own_account_only());
     }
+}
+
+/// A relative in a Region that the settings do not name: its state is read, and nothing else.
+pub(super) fn only_its_state(key: &mut KmsKey) {
+    let why = NotVisible::new(Cause::Unreachable, unwatched(key.arn.region()));
+    key.aliases = Seen::NotVisible(why.clone());
+    key.rotation = Seen::NotVisible(why.clone());
+    key.rotations = Seen::NotVisible(why.clone());
+    key.tags = Seen::NotVisible(why.clone());
+    key.grants = Seen::NotVisible(why.clone());
+    key.policy = Seen::NotVisible(why.clone());
+    key.last_use = Seen::NotVisible(why);
 }
 
 /// The material that the rotations say is in use.

@@ -20,7 +20,7 @@ use crate::model::seen::{NotVisible, Seen};
 use crate::model::text::Untrusted;
 
 use super::catalogs::{keep_silent_databases, share_texts};
-use super::derived::{cannot_rotate, derive, in_use, own_account_only};
+use super::derived::{cannot_rotate, derive, in_use, only_its_state, own_account_only};
 use super::facts::{Book, Fact, Moment};
 use super::told::{Told, is_silence};
 
@@ -255,6 +255,9 @@ impl Findings {
             key.last_use = had.last_use.clone();
         }
         derive(&mut key, ours);
+        if !self.gathered.regions.contains_key(key.arn.region()) {
+            only_its_state(&mut key);
+        }
         // Imported material may wait for its rotation without being in use: that shows in the list alone.
         let tells = key.material_id.as_ref().filter(|_| key.origin == Origin::AwsKms);
         let material = tells.map(|id| in_use(&key.rotations) == Some(id.as_str()));
@@ -310,6 +313,22 @@ impl Findings {
             KeyPath::Other(_) => false,
         };
         self.named.iter().filter(wanted).cloned().collect()
+    }
+
+    /// The multi-Region relatives of a Region's keys that live where the settings name no Region, by theirs; but not
+    /// those that were asked for a while ago.
+    pub(super) fn relatives_elsewhere(&self, region: &str) -> BTreeMap<String, BTreeSet<KeyArn>> {
+        let here = self.gathered.keys.values().filter(|key| key.arn.region() == region);
+        let families = here.filter_map(|key| Some((key, key.multi_region.as_ref()?)));
+        let relatives = families.flat_map(|(key, family)| family.relatives_of(&key.arn));
+        let mut wanted: BTreeMap<String, BTreeSet<KeyArn>> = BTreeMap::new();
+        for arn in relatives {
+            let read_otherwise = self.gathered.regions.contains_key(arn.region());
+            if !read_otherwise && !self.is_described_within(arn, super::pace::CATALOG / 2) {
+                wanted.entry(arn.region().to_owned()).or_default().insert(arn.clone());
+            }
+        }
+        wanted
     }
 
     /// The next keys of a Region to ask for a fact, `most` of them: those that somebody looks at, then the

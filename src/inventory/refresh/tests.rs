@@ -100,6 +100,10 @@ fn environment() -> Environment {
 }
 
 async fn estate(simulator: &Simulator) -> Arc<Estate> {
+    opened(simulator, environment()).await
+}
+
+async fn opened(simulator: &Simulator, environment: Environment) -> Arc<Estate> {
     let user = credentials(&simulator.world(), "platform").unwrap();
     let wire = Arc::new(Simulated(simulator.clone()));
     let credentials = StaticCredentials {
@@ -113,7 +117,7 @@ async fn estate(simulator: &Simulator) -> Arc<Estate> {
         sql_ca: Some(simulator.sql_ca_pem().unwrap().to_owned()),
     };
     let clock = simulator.clock().clone();
-    Estate::open(environment(), wire, Clock::from_fn(move || clock.now())).await.unwrap()
+    Estate::open(environment, wire, Clock::from_fn(move || clock.now())).await.unwrap()
 }
 
 fn pairs_in_truth(simulator: &Simulator) -> usize {
@@ -427,6 +431,32 @@ async fn what_has_not_changed_is_not_asked_for_again() {
         .filter_map(|call| call.key_id.clone())
         .collect();
     assert_eq!(listed, std::collections::BTreeSet::from([rotated]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_in_a_region_that_the_settings_do_not_name_has_its_own_state() {
+    let simulator = simulator();
+    let home_alone = Environment { regions: vec![HOME.into()], ..environment() };
+    let inventory = load_once(&opened(&simulator, home_alone).await, Wants::TABLE, |_| ()).await;
+    let elsewhere = inventory.keys.values().flat_map(|key| {
+        key.multi_region
+            .iter()
+            .flat_map(|family| family.relatives_of(&key.arn))
+            .filter(|arn| arn.region() != HOME)
+    });
+    let mut seen = 0;
+    for arn in elsewhere {
+        let Seen::Known(relative) = inventory.relative(arn) else {
+            panic!("{arn}: {:?}", inventory.relative(arn))
+        };
+        let world = simulator.world();
+        let truth = world.kms.keys().find(|key| key.arn() == arn.as_str()).unwrap();
+        assert_eq!(relative.state.as_str(), truth.state.as_str(), "{arn}");
+        let why = relative.rotations.not_visible().unwrap();
+        assert!(why.reason.contains("not among this environment's Regions"), "{why}");
+        seen += 1;
+    }
+    assert!(seen > 1);
 }
 
 #[tokio::test(start_paused = true)]
