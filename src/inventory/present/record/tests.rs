@@ -75,12 +75,15 @@ fn each_field_is_documented_where_people_look() {
         PairRecord::documented().map(|(field, meaning)| format!("| `{field}` | {meaning} |\n")).collect();
     assert!(PairRecord::documented().all(|(_, meaning)| meaning.len() > 10 && !meaning.contains('|')));
     let page = format!("{DOCUMENT_HEAD}{}", rows.concat());
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/keys.md");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/docs/keys.md");
     if std::env::var_os("PORTCULLIS_DOCS").is_some() {
         std::fs::write(path, &page).unwrap();
     }
     let written = std::fs::read_to_string(path).unwrap();
-    assert!(written == page, "docs/keys.md is behind: PORTCULLIS_DOCS=1 cargo test each_field_is_documented");
+    assert!(
+        written == page,
+        "assets/docs/keys.md is behind: PORTCULLIS_DOCS=1 cargo test each_field_is_documented"
+    );
 }
 
 const DOCUMENT_HEAD: &str = "\
