@@ -23,7 +23,7 @@ use portcullis::console::snapshot::Snapshot;
 use portcullis::console::state::{Event, State, update};
 use portcullis::console::theme::ThemeName;
 use portcullis::console::{Mode, Options};
-use portcullis::model::age::AgePolicy;
+use portcullis::model::age::AgePolicies;
 use portcullis::model::seen::Seen;
 use portcullis::trail::TrailView;
 
@@ -72,7 +72,7 @@ impl Console {
 }
 
 fn snapshot(pairs: usize) -> Arc<Snapshot> {
-    Arc::new(Snapshot::of(Arc::new(estate::inventory(pairs, now())), AgePolicy::default(), now()))
+    Arc::new(Snapshot::of(Arc::new(estate::inventory(pairs, now())), &AgePolicies::default(), now()))
 }
 
 fn options() -> Options {
@@ -88,7 +88,7 @@ fn options() -> Options {
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).expect("the default keys do not contradict each other"),
         runbooks: Vec::new(),
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
         column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
     }
@@ -201,7 +201,7 @@ fn preparing(c: &mut Criterion) {
     group.sample_size(10);
     let inventory = Arc::new(estate::inventory(MOST, now()));
     group.bench_function("make 100,000 pairs ready", |b| {
-        b.iter_with_large_drop(|| Snapshot::of(Arc::clone(&inventory), AgePolicy::default(), now()));
+        b.iter_with_large_drop(|| Snapshot::of(Arc::clone(&inventory), &AgePolicies::default(), now()));
     });
     group.bench_function("free 100,000 pairs", |b| {
         b.iter_batched(|| snapshot(MOST), drop, BatchSize::PerIteration);

@@ -22,7 +22,7 @@ use portcullis::console::keymap::Keymap;
 use portcullis::console::state::{Event, State, update};
 use portcullis::console::theme::ThemeName;
 use portcullis::console::{Mode, Options};
-use portcullis::model::age::AgePolicy;
+use portcullis::model::age::AgePolicies;
 use portcullis::model::seen::Seen;
 use portcullis::trail::{Batch, Column, Store, TrailView, parse};
 
@@ -153,7 +153,7 @@ fn options() -> Outcome<Options> {
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).map_err(|error| error.to_string())?,
         runbooks: Vec::new(),
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
         column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
     })

@@ -82,6 +82,8 @@ pub enum Verb {
     },
     /// List the pairs of column keys and KMS keys.
     Keys(Keys),
+    /// Tell what depends on a KMS key: column keys, columns, RDS storage, grants, policy, and who uses it.
+    Dependents(Dependents),
     /// List recent key events, of an account or of trail logs in files.
     Events(Events),
     /// Drop the gate without a screen: disable the KMS key behind a column key, through the runbook.
@@ -113,6 +115,22 @@ pub enum Verb {
 }
 
 #[derive(Debug, Args)]
+pub struct Dependents {
+    /// A column key's name, or a KMS key by its ARN, id or alias.
+    #[arg(value_name = "CEK|ARN|ALIAS")]
+    pub target: String,
+    /// The column key's database, as DATABASE or SERVER/DATABASE, where several have one of its name.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// How far back to ask who used it, e.g. 1h, 90m, 1d; a busy key is read as far as 40 pages of events go.
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
+    pub since: jiff::SignedDuration,
+    /// How to print: sections for people, or an array with an object for each key meant.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Structured,
+}
+
+#[derive(Debug, Args)]
 pub struct Keys {
     /// How to print: a table on a terminal, an array of objects for programs, or comma-separated values.
     #[arg(long, value_enum, default_value_t)]
@@ -120,6 +138,9 @@ pub struct Keys {
     /// Only rows that match: words and fields, e.g. `state:disabled payments`.
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub filter: String,
+    /// Read when each key was last used, too. KMS answers five such requests a second: 10,000 keys take half an hour.
+    #[arg(long)]
+    pub last_use: bool,
 }
 
 #[derive(Debug, Args)]
@@ -298,6 +319,18 @@ pub struct Serve {
     /// Seconds after which CloudTrail delivers an event, instead of AWS's minutes.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=86_400))]
     pub trail_delay: Option<i64>,
+    /// A big company's account with so many KMS keys, instead of Buzz Tutor's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub keys: Option<u32>,
+    /// A big company's account with so many pairs of column keys and KMS keys, instead of Buzz Tutor's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub pairs: Option<u32>,
+    /// How long every AWS answer takes at least, e.g. 20ms.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub latency: Option<jiff::SignedDuration>,
+    /// The share of AWS requests that are throttled whatever the quotas say, e.g. 10%.
+    #[arg(long, value_name = "PERCENT", value_parser = share)]
+    pub throttle: Option<f64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -322,6 +355,15 @@ fn span(text: &str) -> Result<jiff::SignedDuration, String> {
         .and_then(|span| {
             if span.is_positive() { Ok(span) } else { Err("a span of time has to be above zero".to_owned()) }
         })
+}
+
+/// A share such as `10%`, as a number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    number
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| format!("`{text}` is not a share, such as 10%"))
 }
 
 #[cfg(test)]

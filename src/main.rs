@@ -56,6 +56,9 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 env_file: words.env_file,
                 quotas: !words.no_quotas,
                 trail_delay: words.trail_delay.map(|seconds| (seconds, seconds)),
+                company: Serving::company(words.keys, words.pairs),
+                latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
+                throttle: words.throttle,
             };
             runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
         }
@@ -64,7 +67,21 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             runtime()?.block_on(async {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
                 let format = words.format.into();
-                command::keys::run(&open.estate, format, &words.filter, person::progress(), &mut out).await
+                let (filter, last_use) = (&words.filter, words.last_use);
+                command::keys::run(&open.estate, format, filter, last_use, person::progress(), &mut out).await
+            })
+        }
+        Verb::Dependents(words) => {
+            let (settings, _log) = load(&global)?;
+            runtime()?.block_on(async {
+                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let wanted = command::dependents::Wanted {
+                    target: words.target,
+                    database: words.database,
+                    since: words.since,
+                    json: words.format == Structured::Json,
+                };
+                command::dependents::run(&open.estate, &wanted, person::progress(), &mut out).await
             })
         }
         Verb::Events(words) if !words.from.is_empty() => events_of_files(words, &mut out),
@@ -112,7 +129,7 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
             }
             files => {
                 let open = open(&settings, environment_name(&settings)?, global.seed).await?;
-                screen::watch(&open, look, files).await
+                screen::watch(&open, &settings, look, files).await
             }
         }
     })

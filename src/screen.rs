@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use portcullis::clock::Clock;
 use portcullis::command::change::Wanted;
@@ -15,11 +15,14 @@ use portcullis::command::output::Format;
 use portcullis::command::{self, CommandError};
 use portcullis::console::keymap::Keymap;
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{self, Mode, Options, RunbookCard, Sources, terminal};
-use portcullis::inventory::refresh::load_once;
+use portcullis::console::{self, KeyTrails, Mode, Options, RunbookCard, Sources, terminal};
+use portcullis::inventory::Progress;
+use portcullis::inventory::kept::Keeper;
+use portcullis::inventory::refresh::{Wants, load_once, read_into};
 use portcullis::live::Live;
 use portcullis::model::IncidentId;
-use portcullis::model::age::AgePolicy;
+use portcullis::model::age::AgePolicies;
+use portcullis::model::arn::KeyArn;
 use portcullis::model::pair::{DatabaseRef, Inventory};
 use portcullis::model::seen::Seen;
 use portcullis::model::text::{Untrusted, visible};
@@ -59,9 +62,14 @@ impl Look {
 }
 
 /// The console, read-only, with trail logs where some are named.
-pub async fn watch(open: &Open, look: Look, files: Option<TrailFiles>) -> Result<(), CommandError> {
+pub async fn watch(
+    open: &Open,
+    settings: &Settings,
+    look: Look,
+    files: Option<TrailFiles>,
+) -> Result<(), CommandError> {
     let options = options(open, &look, Mode::Watch);
-    let live = Live::start_with(&open.estate, files);
+    let live = Live::start_with(&open.estate, keeper(open, settings), files);
     show(live.watch(terminal::clipboard()), options).await
 }
 
@@ -101,12 +109,21 @@ pub async fn watch_files(files: TrailFiles, room: usize, look: Look) -> Result<(
         inventory,
         trail: follower.views(),
         backfills: follower.backfills(),
+        key_trails: KeyTrails { ask: Box::new(|_| {}), told: mpsc::unbounded_channel().1 },
         responder: None,
         clock,
+        progress: watch::channel(Progress::default()).1,
         refresh: Box::new(|| {}),
+        interested: Box::new(|_| {}),
         clipboard: terminal::clipboard(),
     };
     show(sources, options).await
+}
+
+/// Keeps the inventory for the next start. A simulated account is made anew each time: nothing of it is kept.
+fn keeper(open: &Open, settings: &Settings) -> Option<Keeper> {
+    let environment = &open.estate.environment;
+    (!environment.simulated).then(|| Keeper::in_folder(&settings.state_dir, &environment.name))
 }
 
 /// The console, able to act in an incident's name.
@@ -150,13 +167,17 @@ pub async fn change(
     out: &mut impl io::Write,
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &words.incident)?;
-    let inventory = load_once(&open.estate, person::progress()).await;
+    // In an emergency nobody waits for the rotations of 10,000 keys: the target's own facts are read instead.
+    let mut inventory = load_once(&open.estate, Wants::STATES, person::progress()).await;
     let target = target(&inventory, &words)?;
+    for key in keys_behind(&target, &inventory) {
+        read_into(&open.estate, &mut inventory, &key).await;
+    }
     let wanted =
         Wanted { runbook, target, reason: words.reason, typed: words.yes_i_typed, attest: words.attest };
     // The sender is kept: without it the responder would take the inventory for lost.
     let (_keep, inventory) = watch::channel(Arc::new(inventory));
-    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, look.runbooks);
+    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, None, look.runbooks);
     let format = match words.format {
         Structured::Table => Format::Table,
         Structured::Json => Format::Json,
@@ -166,6 +187,18 @@ pub async fn change(
     let finished = task.await;
     changed?;
     finished.map_err(|error| CommandError::failed(format!("the responder ended badly: {error}")))
+}
+
+/// The keys that a target may come to.
+fn keys_behind(target: &Target, inventory: &Inventory) -> Vec<KeyArn> {
+    match target {
+        Target::Key(arn) => vec![arn.clone()],
+        Target::ColumnKey { cek, database } => inventory
+            .pairs()
+            .filter(|pair| pair.cek == *cek && database.as_ref().is_none_or(|d| pair.cmk.database == *d))
+            .filter_map(|pair| pair.cmk.link.arn().cloned())
+            .collect(),
+    }
 }
 
 /// What the words aim at: a key by its ARN, or a column key, in a database where one is named.
@@ -201,7 +234,7 @@ async fn acting(
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
     let options = options(open, &look, mode);
-    let live = Live::start(&open.estate);
+    let live = Live::start(&open.estate, keeper(open, settings));
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
     // A change under way is verified before the process ends.
@@ -238,7 +271,7 @@ fn options(open: &Open, look: &Look, mode: Mode) -> Options {
         account: environment.account.clone().or_else(|| identity.known().map(|who| who.account.clone())),
         region: open.estate.cloud.home().to_owned(),
         identity: identity.clone().map(|who| who.short()),
-        age: environment.age,
+        age: environment.age.clone(),
         column_key_cache: environment.column_key_cache,
         ..plain_options(look, mode)
     }
@@ -266,7 +299,7 @@ fn plain_options(look: &Look, mode: Mode) -> Options {
                 text: runbook.paper(),
             })
             .collect(),
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
         column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
     }

@@ -30,6 +30,7 @@ pub enum Command {
     NextTheme,
     StartRunbook,
     EventsOfKey,
+    Dependents,
     KeyOfEvent,
     SavePlan,
     Undo,
@@ -121,6 +122,14 @@ pub const ALL: &[Entry] = &[
     everywhere(Command::EventsOfKey, "events-of-key", &["e"], "the events of this key")
         .on(&[Screen::Keys])
         .hint("its events"),
+    everywhere(
+        Command::Dependents,
+        "dependents",
+        &["d", "ctrl-d"],
+        "what depends on this key, and who uses it; at the gate, where letters are typed, the second key",
+    )
+    .on(&[Screen::Keys, Screen::Run])
+    .hint("dependents"),
     everywhere(Command::KeyOfEvent, "key-of-event", &["e"], "the pairs of this event's key")
         .on(&[Screen::Events])
         .hint("its key"),

@@ -10,7 +10,9 @@ use super::commands::Command;
 use super::screens::Screen;
 use super::state::State;
 use super::theme::Tone;
+use super::widgets::gauge::gauge;
 use super::widgets::text::{fit, width};
+use crate::inventory::Progress;
 use crate::model::age::ago;
 use crate::model::plan::Operation;
 use crate::model::seen::Seen;
@@ -134,7 +136,7 @@ fn identity(state: &State) -> String {
 
 /// `kms 8 s · trail 4 m · sql 31 s`: the oldest of each kind, and what is wrong with it.
 fn ages(state: &State, bar: Style) -> Vec<Piece> {
-    let mut pieces = Vec::new();
+    let mut pieces: Vec<Piece> = loading(&state.progress).map(|text| (text, bar)).into_iter().collect();
     let sources = || {
         state
             .snapshot
@@ -162,6 +164,22 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
     pieces
 }
 
+/// `loading keys ▇▇▇▇▁▁▁▁▁▁ 4,210/10,000`, while the first load goes on.
+fn loading(progress: &Progress) -> Option<String> {
+    let Progress { what, done, of } = progress;
+    let percent = u32::try_from(done * 100 / (*of).max(1)).unwrap_or(100);
+    let (bar, done, of) = (gauge(percent), thousands(*done), thousands(*of));
+    let bar = bar.split_whitespace().next().unwrap_or_default();
+    (progress.done < progress.of).then(|| format!("loading {what} {bar} {done}/{of}"))
+}
+
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|g| str::from_utf8(g).ok()).collect();
+    groups.join(",")
+}
+
 fn kind(source: &Source) -> &'static str {
     match source {
         Source::Kms(_) => "kms",
@@ -180,6 +198,7 @@ fn rank(health: &SourceHealth) -> (bool, bool, std::cmp::Reverse<Option<Timestam
 fn age(health: &SourceHealth, now: Timestamp) -> (String, bool) {
     let since = health.last_success.map(|at| ago(at, now));
     match (&health.failing, since) {
+        (None, Some(since)) if health.kept.is_some() => (format!("kept {since} ago"), true),
         (_, since) if health.throttled => {
             (format!("throttled ({})", since.unwrap_or_else(|| "never".into())), true)
         }

@@ -4,6 +4,7 @@
 //! turns each into [`state::Action`]s; only the runner performs those. Drawing reads the state and nothing else.
 
 pub mod commands;
+mod dependents;
 pub mod draw;
 mod header;
 mod help;
@@ -32,12 +33,14 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::inventory::Progress;
 use crate::model::IncidentId;
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Told};
-use crate::trail::{Backfills, TrailView};
+use crate::trail::{Backfills, KeyTrail, TrailView};
 
 pub use runner::{ConsoleError, run};
 
@@ -47,14 +50,28 @@ pub struct Sources {
     pub trail: watch::Receiver<Arc<TrailView>>,
     /// To ask for one key's events.
     pub backfills: Backfills,
+    /// Asks CloudTrail about single keys.
+    pub key_trails: KeyTrails,
     /// The responder's two ends. None in watch mode: without them nothing can be asked for, whatever is typed.
     pub responder: Option<Responder>,
     pub clock: Clock,
+    /// How far the first load has come.
+    pub progress: watch::Receiver<Progress>,
     /// Asks every source again, now.
     pub refresh: Box<dyn Fn() + Send>,
+    /// Told which keys are on screen, so that these are read first.
+    pub interested: Interested,
     /// Puts text on the clipboard: [`terminal::clipboard`] in production.
     pub clipboard: Clipboard,
 }
+
+/// Where questions about one key's trail go, and where the answers come from.
+pub struct KeyTrails {
+    pub ask: Box<dyn Fn(KeyArn) + Send>,
+    pub told: mpsc::UnboundedReceiver<(KeyArn, Seen<Arc<KeyTrail>>)>,
+}
+/// Told which keys are on screen.
+pub type Interested = Box<dyn Fn(&[KeyArn]) + Send>;
 
 /// Puts text on a clipboard.
 pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
@@ -82,7 +99,7 @@ pub struct Options {
     pub no_color: bool,
     pub keymap: keymap::Keymap,
     pub runbooks: Vec<RunbookCard>,
-    pub age: AgePolicy,
+    pub age: AgePolicies,
     /// How long clients may keep decrypted column keys.
     pub column_key_cache: SignedDuration,
     /// Where saved screens and plans go.

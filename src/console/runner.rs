@@ -19,7 +19,8 @@ use tokio::time::Instant;
 use super::snapshot::Snapshot;
 use super::state::{Action, Event, State, Words, update};
 use super::{Exit, Options, Sources, draw, svg};
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
+use crate::model::arn::KeyArn;
 
 /// Why the console stopped against its will.
 #[derive(Debug, thiserror::Error)]
@@ -50,19 +51,21 @@ pub async fn run<B: Backend>(
     let trail = sources.trail.borrow_and_update().clone();
     let can_act = sources.responder.is_some();
     let mut state = State::new(options, can_act, trail, sources.clock.now(), (size.width, size.height));
-    let snapshot = Snapshot::of(inventory, state.options.age, state.now);
+    let snapshot = Snapshot::of(inventory, &state.options.age, state.now);
     update(&mut state, Event::Inventory(Arc::new(snapshot)));
     let mut road = Road {
         input: Box::pin(input),
         shutdown: Box::pin(shutdown),
         tick: next_tick(sources.clock.now()),
         preparing: None,
-        age: state.options.age,
+        age: state.options.age.clone(),
     };
 
+    let mut looking = Looking::default();
     loop {
         if state.take_dirty() {
             terminal.draw(|frame| draw::draw(&mut state, frame)).map_err(drawing)?;
+            looking.tell(&state, &sources);
         }
         let mut event = road.next(&mut sources).await?;
         for _ in 0..AT_ONCE {
@@ -85,6 +88,20 @@ pub async fn run<B: Backend>(
 /// How far back a key's own events are read on demand.
 const READ_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
+/// Tells whoever reads keys which of them are on screen, when that changes.
+#[derive(Default)]
+struct Looking(Vec<KeyArn>);
+
+impl Looking {
+    fn tell(&mut self, state: &State, sources: &Sources) {
+        let keys = super::screens::keys::on_screen(state);
+        if keys != self.0 {
+            (sources.interested)(&keys);
+            self.0 = keys;
+        }
+    }
+}
+
 fn drawing(error: impl std::fmt::Display) -> ConsoleError {
     ConsoleError::Draw(error.to_string())
 }
@@ -96,7 +113,7 @@ struct Road<I, S> {
     tick: Instant,
     /// The newest inventory, while it is made ready beside this task.
     preparing: Option<JoinHandle<Snapshot>>,
-    age: AgePolicy,
+    age: AgePolicies,
 }
 
 impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
@@ -145,6 +162,10 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
                 Ok(()) = sources.trail.changed() => {
                     Ok(Event::Trail(sources.trail.borrow_and_update().clone()))
                 }
+                Some((key, answer)) = sources.key_trails.told.recv() => Ok(Event::KeyTrail(key, answer)),
+                Ok(()) = sources.progress.changed() => {
+                    Ok(Event::Progress(sources.progress.borrow_and_update().clone()))
+                }
                 () = tokio::time::sleep_until(self.tick) => {
                     let now = sources.clock.now();
                     self.tick = next_tick(now);
@@ -156,9 +177,9 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
 
     /// Begins to make the newest inventory ready.
     fn prepare(&mut self, sources: &mut Sources) {
-        let (age, now) = (self.age, sources.clock.now());
+        let (age, now) = (self.age.clone(), sources.clock.now());
         let inventory = sources.inventory.borrow_and_update().clone();
-        self.preparing = Some(tokio::task::spawn_blocking(move || Snapshot::of(inventory, age, now)));
+        self.preparing = Some(tokio::task::spawn_blocking(move || Snapshot::of(inventory, &age, now)));
     }
 }
 
@@ -184,6 +205,7 @@ fn perform<B: Backend>(
                 ));
             }
         }
+        Action::ReadKeyTrail(key) => (sources.key_trails.ask)(key),
         Action::Ask(ask) => {
             let Some(responder) = &sources.responder else {
                 state.say(Words::bad("nothing here can act: this console only reads"));

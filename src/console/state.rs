@@ -7,6 +7,7 @@ use ratatui::crossterm::event::{Event as Input, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
 use super::commands::Command;
+use super::dependents::DependentsPane;
 use super::help::Help;
 use super::keymap::Key;
 use super::mouse::on_mouse;
@@ -23,11 +24,13 @@ use super::snapshot::Snapshot;
 use super::theme::{Theme, ThemeName, Tone};
 use super::widgets::picker::Picker;
 use super::{Exit, Options};
+use crate::inventory::Progress;
 use crate::journal::Entry;
 use crate::model::arn::KeyArn;
+use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Standing, Told};
 use crate::runbook::RunRecord;
-use crate::trail::TrailView;
+use crate::trail::{KeyTrail, TrailView};
 
 /// What can happen.
 #[derive(Debug)]
@@ -35,6 +38,10 @@ pub enum Event {
     Input(Input),
     Inventory(Arc<Snapshot>),
     Trail(Arc<TrailView>),
+    /// What CloudTrail answered about one key.
+    KeyTrail(KeyArn, Seen<Arc<KeyTrail>>),
+    /// How far the first load has come.
+    Progress(Progress),
     Told(Box<Told>),
     ResponderGone,
     /// A full second has passed.
@@ -59,6 +66,8 @@ pub enum Action {
     Refresh,
     /// Read a key's own events back.
     ReadBack(KeyArn),
+    /// Ask CloudTrail about one key.
+    ReadKeyTrail(KeyArn),
     Exit(Exit),
 }
 
@@ -99,6 +108,7 @@ pub struct State {
     pub options: Arc<Options>,
     pub theme: Theme,
     pub now: Timestamp,
+    pub progress: Progress,
     pub size: (u16, u16),
     pub screen: Screen,
     pub overlay: Option<Overlay>,
@@ -112,6 +122,7 @@ pub struct State {
     journal_told: bool,
     pub standing: Standing,
     pub keys: KeysScreen,
+    pub dependents: DependentsPane,
     pub events: EventsScreen,
     pub runbooks: RunbooksScreen,
     pub run: RunScreen,
@@ -137,6 +148,7 @@ impl State {
             theme: Theme::new(options.theme),
             options: Arc::new(options),
             now,
+            progress: Progress::default(),
             size,
             screen: if trail.is_of_files() { Screen::Events } else { Screen::Keys },
             overlay: None,
@@ -148,6 +160,7 @@ impl State {
             journal_told: false,
             standing: Standing::default(),
             keys: KeysScreen::default(),
+            dependents: DependentsPane::default(),
             events: EventsScreen::default(),
             runbooks: RunbooksScreen::default(),
             run: RunScreen::default(),
@@ -214,6 +227,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Action> {
             state.trail = trail;
             events::refresh(state);
         }
+        Event::KeyTrail(key, answer) => state.dependents.answered(key, answer),
+        Event::Progress(progress) => state.progress = progress,
         Event::Told(told) => on_told(state, *told),
         Event::ResponderGone => {
             state.can_act = false;

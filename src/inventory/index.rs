@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 use jiff::Timestamp;
 use memchr::memmem::Finder;
 
-use crate::model::age::{AgePolicy, RotationAge};
+use crate::model::age::{AgePolicies, RotationAge};
 use crate::model::key::KmsKey;
 use crate::model::pair::{DatabaseRef, Inventory, Row};
-use crate::model::text::Untrusted;
+use crate::model::text::{Untrusted, visible};
 
 use super::filter::{Field, Filter, Term};
 use super::present::row_state;
@@ -74,14 +74,14 @@ type Together<'a> = (&'a DatabaseRef, &'a Untrusted, &'a Untrusted);
 impl Index {
     /// Prepares `inventory` as it is at `now`.
     #[must_use]
-    pub fn build(inventory: &Inventory, policy: AgePolicy, now: Timestamp) -> Self {
+    pub fn build(inventory: &Inventory, policies: &AgePolicies, now: Timestamp) -> Self {
         let mut index = Self::default();
         let mut known: HashMap<Together<'_>, u32> = HashMap::new();
         for row in &inventory.rows {
             let together = row.cmk().map(|cmk| (&cmk.database, &cmk.name, &cmk.key_path));
             let group = together.and_then(|together| known.get(&together).copied()).unwrap_or_else(|| {
                 let place = u32::try_from(index.groups.len()).unwrap_or(u32::MAX);
-                index.groups.push(Group::of(inventory, row, policy, now));
+                index.groups.push(Group::of(inventory, row, policies, now));
                 together.map(|together| known.insert(together, place));
                 place
             });
@@ -207,12 +207,12 @@ fn ranks<'a>(len: usize, name: impl Fn(usize) -> &'a str) -> Vec<i64> {
 }
 
 impl Group {
-    fn of(inventory: &Inventory, row: &Row, policy: AgePolicy, now: Timestamp) -> Self {
+    fn of(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Timestamp) -> Self {
         let key = inventory.key_of(row).map(|key| &**key);
-        let (kind, state) = row_state(inventory, row, policy, now);
+        let (kind, state) = row_state(inventory, row, policies, now);
         let kms_state = key.map(|key| key.state.as_str()).unwrap_or_default();
         let seconds = |at: Timestamp| at.as_second();
-        let age = key.and_then(|key| RotationAge::of(key, policy, now).known().cloned());
+        let age = key.and_then(|key| RotationAge::of(key, policies, now).known().cloned());
         Self {
             state: format!("{} {state} {kms_state}", kind.word()).to_lowercase(),
             database: database(row).to_lowercase(),
@@ -247,6 +247,7 @@ fn database(row: &Row) -> String {
         Row::UnusedMasterKey { cmk } => both(&cmk.database),
         Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => both(database),
         Row::UnreadableServer { server, .. } => server.to_string(),
+        Row::UnreadableRegion { region, .. } => visible(region).into_owned(),
         Row::UnreferencedKey { .. } => String::new(),
     }
 }

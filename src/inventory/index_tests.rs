@@ -9,7 +9,7 @@ use crate::inventory::filter::Filter;
 use crate::inventory::join::join;
 use crate::inventory::present::line;
 use crate::inventory::testing::{self, arn, cmk, database, key, now, objects, server};
-use crate::model::age::{AgePolicy, DAY};
+use crate::model::age::{AgePolicies, DAY};
 use crate::model::key::{KeyState, LastUse};
 use crate::model::pair::Inventory;
 use crate::model::seen::Seen;
@@ -33,12 +33,12 @@ fn inventory() -> Inventory {
 }
 
 fn found(inventory: &Inventory, typed: &str) -> Vec<String> {
-    let index = Index::build(inventory, AgePolicy::default(), now());
+    let index = Index::build(inventory, &AgePolicies::default(), now());
     told(inventory, &index.matching(&Filter::parse(typed), None))
 }
 
 fn told(inventory: &Inventory, rows: &[u32]) -> Vec<String> {
-    let line = |row: &u32| line(inventory, &inventory.rows[*row as usize], AgePolicy::default(), now());
+    let line = |row: &u32| line(inventory, &inventory.rows[*row as usize], &AgePolicies::default(), now());
     rows.iter().map(line).map(|line| format!("{} {}", line.database, line.column_key)).collect()
 }
 
@@ -59,7 +59,7 @@ fn words_are_and_ed_over_every_name_of_a_row() {
 #[test]
 fn rows_without_a_value_come_last_whichever_way() {
     let inventory = inventory();
-    let index = Index::build(&inventory, AgePolicy::default(), now());
+    let index = Index::build(&inventory, &AgePolicies::default(), now());
     for descending in [false, true] {
         let sort = Some(Sort { column: Column::LastUsed, descending });
         let rows = told(&inventory, &index.matching(&Filter::default(), sort));
@@ -70,7 +70,7 @@ fn rows_without_a_value_come_last_whichever_way() {
 #[test]
 fn the_most_urgent_state_comes_first_and_equal_rows_keep_their_order() {
     let inventory = inventory();
-    let index = Index::build(&inventory, AgePolicy::default(), now());
+    let index = Index::build(&inventory, &AgePolicies::default(), now());
     let by_state =
         index.matching(&Filter::default(), Some(Sort { column: Column::State, descending: false }));
     let rows = told(&inventory, &by_state);
@@ -86,7 +86,7 @@ proptest! {
         let columns = [Column::State, Column::ColumnKey, Column::MasterKey, Column::Database,
             Column::Rotated, Column::Age, Column::Next, Column::LastUsed];
         let inventory = inventory();
-        let index = Index::build(&inventory, AgePolicy::default(), now());
+        let index = Index::build(&inventory, &AgePolicies::default(), now());
         let filter = Filter::parse(&typed);
         let natural = index.matching(&filter, None);
         let mut sorted = index.matching(&filter, Some(Sort { column: columns[column], descending }));

@@ -3,17 +3,24 @@
 //! [`join`](join::join) is pure: what the sources said goes in, an [`Inventory`](crate::model::pair::Inventory)
 //! comes out. [`refresh`] asks the sources; [`filter`], [`index`] and [`present`] show the rows.
 
+pub mod anomaly;
+pub mod dependents;
 pub mod filter;
 pub mod index;
 pub mod join;
+pub mod kept;
 mod link;
 pub mod present;
 pub mod refresh;
 
+pub use anomaly::{Anomaly, anomalies};
 pub use filter::Filter;
 pub use index::{Column, Index, Sort};
 pub use join::{Gathered, join};
-pub use refresh::{Progress, RefreshHandle, Refresher, load_once};
+pub use kept::Keeper;
+pub use refresh::{Fact, Progress, RefreshHandle, Refresher, Wants, load_once};
 
 #[cfg(test)]
-mod testing;
+mod laws_tests;
+#[cfg(test)]
+pub(crate) mod testing;

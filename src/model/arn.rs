@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,8 @@ use super::text::Untrusted;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyArn {
-    text: String,
+    /// Shared: an inventory has the same ARN in many places.
+    text: Arc<str>,
     region: Part,
     account: Part,
     id: usize,
@@ -21,7 +23,7 @@ pub struct KeyArn {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AliasArn {
-    text: String,
+    text: Arc<str>,
     region: Part,
     account: Part,
     name: usize,
@@ -97,7 +99,7 @@ impl FromStr for KeyArn {
             return Err(bad());
         }
         // A key ARN is lower case throughout; SQL Server's envelopes and some tools change the case.
-        Ok(Self { text: text.to_ascii_lowercase(), region, account, id })
+        Ok(Self { text: text.to_ascii_lowercase().into(), region, account, id })
     }
 }
 
@@ -133,7 +135,7 @@ impl FromStr for AliasArn {
     fn from_str(text: &str) -> Result<Self, BadArn> {
         let (region, account, name) =
             split(text, "alias/").ok_or_else(|| BadArn { text: text.to_owned(), wanted: "alias" })?;
-        Ok(Self { text: text.to_owned(), region, account, name })
+        Ok(Self { text: text.into(), region, account, name })
     }
 }
 
@@ -147,7 +149,7 @@ macro_rules! text_forms {
         }
         impl From<$arn> for String {
             fn from(arn: $arn) -> Self {
-                arn.text
+                arn.text.as_ref().to_owned()
             }
         }
         impl fmt::Display for $arn {

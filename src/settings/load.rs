@@ -8,11 +8,11 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::age::{RawAge, RawMark};
 use super::{
     AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, Settings, SqlServerSettings,
     TrailSettings,
 };
-use crate::model::age::AgePolicy;
 use crate::model::catalog::ServerName;
 use crate::model::text::visible;
 
@@ -151,6 +151,8 @@ struct RawEnvironment {
     #[serde(default)]
     trail: RawTrail,
     age: Option<RawAge>,
+    #[serde(default)]
+    estate: Vec<Spanned<RawMark>>,
     audit: Option<RawAudit>,
     #[serde(default)]
     sql: Vec<RawSql>,
@@ -164,13 +166,6 @@ struct RawTrail {
     roles: Vec<String>,
     #[serde(default)]
     secrets: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAge {
-    max_days: Option<Spanned<u32>>,
-    grace_days: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -194,14 +189,14 @@ struct RawSql {
 }
 
 /// Turns raw words into settings and collects what is wrong with them.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: &'a Path,
     text: &'a str,
     mistakes: Vec<Mistake>,
 }
 
 impl Reader<'_> {
-    fn mistake(&mut self, offset: Option<usize>, reason: String) {
+    pub(super) fn mistake(&mut self, offset: Option<usize>, reason: String) {
         let line = offset.map(|at| self.text.get(..at).map_or(1, |head| head.matches('\n').count() + 1));
         self.mistakes.push(Mistake { file: self.file.to_owned(), line, reason });
     }
@@ -260,7 +255,8 @@ impl Reader<'_> {
             },
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
             audit,
-            age: self.age(raw.age.as_ref()),
+            age: self.age(raw.age),
+            estate: self.estate(raw.estate),
             column_key_cache: self.duration(raw.column_key_cache.as_ref(), SignedDuration::from_hours(2)),
             approvals: raw.approvals.unwrap_or(0),
             recovery_window: self.duration(raw.recovery_window.as_ref(), SignedDuration::from_hours(7 * 24)),
@@ -377,20 +373,6 @@ impl Reader<'_> {
             self.mistake(Some(raw.server.span().start), reason);
         }
         AuditSettings { server: ServerName(raw.server.into_inner()), database: raw.database }
-    }
-
-    fn age(&mut self, raw: Option<&RawAge>) -> AgePolicy {
-        let default = AgePolicy::default();
-        let Some(raw) = raw else { return default };
-        if let Some(days) = &raw.max_days
-            && !(1..=3650).contains(days.get_ref())
-        {
-            self.mistake(Some(days.span().start), "max_days takes 1 to 3650".into());
-        }
-        AgePolicy {
-            max_days: raw.max_days.as_ref().map_or(default.max_days, |days| *days.get_ref()),
-            grace_days: raw.grace_days.unwrap_or(default.grace_days),
-        }
     }
 
     fn duration(&mut self, raw: Option<&Spanned<String>>, default: SignedDuration) -> SignedDuration {

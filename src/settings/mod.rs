@@ -1,5 +1,6 @@
 //! Settings: files, environment variables and flags, later ones winning, validated into one [`Settings`].
 
+mod age;
 mod load;
 
 use std::collections::BTreeMap;
@@ -7,8 +8,9 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
+use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
 
@@ -71,7 +73,9 @@ pub struct Environment {
     pub alert_topic: Option<String>,
     /// Where the SQL audit row of each change goes.
     pub audit: Option<AuditSettings>,
-    pub age: AgePolicy,
+    pub age: AgePolicies,
+    /// What marks a KMS key as one of this estate's, so that one which no master key names stands out.
+    pub estate: Vec<KeySelector>,
     /// How long clients may keep decrypted column keys: SqlClient's default is 2 hours.
     pub column_key_cache: SignedDuration,
     /// People who must approve a change besides the requester.

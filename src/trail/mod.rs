@@ -14,6 +14,7 @@ mod present;
 mod severity;
 mod store;
 mod sweep;
+mod uses;
 mod view;
 mod watched;
 
@@ -24,4 +25,5 @@ pub use parse::{Particulars, Unparsed, parse, particulars};
 pub use present::{EventLine, EventRecord, outcome_word};
 pub use store::{Batch, Column, Count, Ending, EventKey, Events, Question, Store, Taken};
 pub use sweep::{Limits, load_once};
+pub use uses::{KeyTrail, KeyTrailLimits, KeyUse, in_a_hurry, key_use, read_key_trail};
 pub use view::{Backfill, TrailSource, TrailView};

@@ -97,6 +97,12 @@ impl TrailView {
         self.sources.iter().any(|source| source.health.last_success.is_some())
     }
 
+    /// How the trail of a Region does, where it is followed.
+    #[must_use]
+    pub fn region(&self, region: &str) -> Option<&TrailSource> {
+        self.sources.iter().find(|one| matches!(&one.source, Source::Trail(name) if name == region))
+    }
+
     /// The first source that fails, and why.
     #[must_use]
     pub fn failing(&self) -> Option<(&Source, &NotVisible)> {

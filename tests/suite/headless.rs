@@ -39,6 +39,54 @@ fn keys_are_an_array_of_objects_with_the_documented_fields() {
 }
 
 #[test]
+fn the_simulated_account_has_every_kind_of_key_and_every_anomaly() {
+    let records = simulated(&["keys", "--format", "json"]).records();
+    let any = |what: &str, test: &dyn Fn(&serde_json::Value) -> bool| {
+        assert!(records.iter().any(test), "no row of {what}");
+    };
+    for anomaly in [
+        "key_gone",
+        "key_not_visible",
+        "foreign_key",
+        "unwatched_region",
+        "not_kms",
+        "two_values",
+        "shared_key",
+        "envelope_mismatch",
+        "unused_master_key",
+        "unused_estate_key",
+        "stands_by",
+        "unnamed_key",
+        "unreadable_database",
+    ] {
+        any(anomaly, &|row| row["anomalies"].as_array().unwrap().contains(&anomaly.into()));
+    }
+    for (field, values) in [
+        ("origin", &["AWS_KMS", "EXTERNAL", "AWS_CLOUDHSM", "EXTERNAL_KEY_STORE"][..]),
+        ("key_spec", &["SYMMETRIC_DEFAULT", "RSA_2048", "HMAC_256", "ECC_NIST_P256"]),
+        ("rotation_kind", &["automatic", "on_demand", "manual", "impossible"]),
+        ("next_rotation_kind", &["at", "late", "paused", "never", "by_hand"]),
+        ("multi_region_role", &["primary", "replica"]),
+        ("state", &["excepted", "unjudged", "pending_replica_deletion", "pending_import", "unavailable"]),
+        ("policy_source", &["default", "tag DataClass=pci", "alias buzz-tutor/tde-*"]),
+    ] {
+        for value in values {
+            any(&format!("{field} {value}"), &|row| row[field] == *value);
+        }
+    }
+    any("a foreign key that is visible", &|row| {
+        row["account"] == "444455556666" && row["kms_state"] == "Enabled"
+    });
+    any("a foreign key that is not", &|row| {
+        row["account"] == "444455556666" && row["state"] == "not_visible"
+    });
+    any("material that expires", &|row| row["expires_in_days"] == 8 || row["expires_in_days"] == 9);
+    any("two rotations left", &|row| row["on_demand_left"] == 2 && row["on_demand_used"] == 23);
+    any("an exception that lapsed", &|row| row["exception_lapsed"].is_string());
+    any("a primary whose replica is disabled", &|row| row["relatives"][0]["kms_state"] == "Disabled");
+}
+
+#[test]
 fn keys_as_comma_separated_values_say_the_same() {
     let printed = simulated(&["keys", "--format", "csv", "--filter", "state:disabled"]).done();
     let mut csv = csv::Reader::from_reader(printed.as_bytes());
@@ -46,6 +94,68 @@ fn keys_as_comma_separated_values_say_the_same() {
     let rows: Vec<csv::StringRecord> = csv.records().map(Result::unwrap).collect();
     let at = PairRecord::FIELDS.iter().position(|field| *field == "kms_state").unwrap();
     assert!(!rows.is_empty() && rows.iter().all(|row| &row[at] == "Disabled"), "{printed}");
+}
+
+#[test]
+fn what_depends_on_a_key_is_told_to_programs_and_to_people() {
+    let words = ["dependents", "CEK_User_12345", "--database", "buzz_prod", "--format", "json"];
+    let [user] = &simulated(&words).records()[..] else { panic!("one key is behind it") };
+    assert_eq!(user["kms_state"], "Enabled");
+    let ceks = user["column_keys"].as_array().unwrap();
+    assert!(ceks.iter().any(|cek| cek["cek"] == "CEK_Consent"), "by way of the alias, too: {ceks:?}");
+    assert_eq!(user["databases"].as_array().unwrap().len(), 2);
+    assert_eq!(user["databases"][0]["tde_state"], "encrypted");
+    assert_eq!(user["rds_instances"][0]["id"], "buzz-prod-1");
+    assert!(user["rds_instances"][0]["lost_from"].is_string() && user["exposed_until"].is_string());
+    assert_eq!(user["grants"].as_array().unwrap().len(), 4);
+    assert_eq!(user["policy_reach"], "service");
+    assert!(user["used"]["uses"].as_u64().unwrap() > 0, "{}", user["used"]);
+    assert!(
+        user["used"]["users"].as_array().unwrap().iter().any(|who| who["role"] == "BuzzTutorApp-production")
+    );
+    assert_eq!(user["relatives"], serde_json::json!([]));
+    assert_eq!(user["not_visible"], serde_json::json!({}));
+
+    let reach = |alias: &str| {
+        let records = simulated(&["dependents", alias, "--format", "json"]).records();
+        records.into_iter().find(|record| record["region"] == "eu-west-1").unwrap()
+    };
+    assert_eq!(reach("buzz-tutor/staging-user-data")["policy_reach"], "public");
+    let exams = reach("alias/buzz-tutor/exams");
+    assert_eq!(exams["grants"][0]["foreign"], true, "{exams}");
+    let reporting = reach("buzz-tutor/reporting");
+    assert_eq!(
+        (&reporting["relatives"][0]["role"], &reporting["relatives"][0]["kms_state"]),
+        (&"replica".into(), &"Enabled".into())
+    );
+
+    let told = simulated(&["dependents", "buzz-tutor/user-data"]).done();
+    for part in [
+        "A DROP",
+        "SQL SERVER",
+        "buzz-prod-1",
+        "USED BY",
+        "GRANTS",
+        "KEY POLICY",
+        "OTHER REGIONS",
+        "Users.Phone",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_there_is_said_not_to_be() {
+    for (words, part) in [
+        (&["dependents", "CEK_Nowhere"][..], "`CEK_Nowhere`"),
+        (&["dependents", "CEK_HR"], "no KMS ARN"),
+        (&["dependents", "CEK_Lost"], "does not exist"),
+        (&["dependents", "CEK_User_12345", "--database", "buzz_nowhere"], "in buzz_nowhere"),
+    ] {
+        let ended = simulated(words);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.out.is_empty() && ended.err.contains(part), "{ended:?}");
+    }
 }
 
 #[test]

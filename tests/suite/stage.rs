@@ -26,6 +26,9 @@ use ratatui::layout::{Position, Size};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
+/// What the console says when the whole simulated estate has been read.
+pub const ALL_PAIRS: &str = "64 pairs";
+
 /// How long a frame may take to show what is waited for. Only a failing test takes this long.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -42,7 +45,7 @@ impl House {
         let stage = Stage::set(7, Timestamp::now()).unwrap();
         let estate = Estate::open(stage.environment.clone(), stage.wire.clone(), stage.clock.clone()).await;
         let estate = estate.unwrap();
-        let live = Live::start(&estate);
+        let live = Live::start(&estate, None);
         let mut inventory = live.inventory();
         inventory.wait_for(|all| all.pairs().count() >= 40 && all_asked_about(all)).await.unwrap();
         live.trail().wait_for(|trail| trail.events.iter().next().is_some()).await.unwrap();
@@ -70,7 +73,7 @@ impl House {
             no_color: false,
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             runbooks: runbooks.iter().map(card).collect(),
-            age: environment.age,
+            age: environment.age.clone(),
             column_key_cache: environment.column_key_cache,
             save_dir: save_dir.to_owned(),
         }

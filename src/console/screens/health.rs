@@ -147,14 +147,17 @@ fn not_visible(sheet: &mut Sheet<'_>, state: &State) {
                 note(&format!("database {} on {}", database.database, database.server), why);
             }
             Row::UnreadableServer { server, why } => note(&format!("server {server}"), why),
+            Row::UnreadableRegion { region, why } => note(&format!("KMS keys of {region}"), why),
             _ => {}
         }
         if let Some(KeyLink::NotVisible { why, .. }) = row.cmk().map(|cmk| &cmk.link) {
             note("keys named by master keys", why);
         }
     }
-    if let Seen::NotVisible(why) = &state.snapshot.inventory.rds {
-        note("RDS instances", why);
+    for (region, instances) in &state.snapshot.inventory.rds {
+        if let Seen::NotVisible(why) = instances {
+            note(&format!("RDS instances of {region}"), why);
+        }
     }
     let mut unsaid: BTreeMap<&str, usize> = BTreeMap::new();
     for key in state.snapshot.inventory.keys.values() {

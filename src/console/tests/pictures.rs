@@ -1,10 +1,14 @@
 //! Whole screens, held by snapshots. With `PORTCULLIS_PICTURES=DIR` they are written as SVG too, to be looked at.
 
+use std::sync::Arc;
+
 use super::{Bench, fixture};
 use crate::console::Mode;
 use crate::console::theme::ThemeName;
 use crate::model::plan::Operation;
+use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::respond::view::{Standing, StandingChange, Told, Unfinished, Waiting};
+use crate::trail::KeyTrail;
 
 const NARROW: (u16, u16) = (80, 24);
 const WIDE: (u16, u16) = (160, 45);
@@ -55,6 +59,51 @@ async fn a_pair_in_detail() {
     held("detail_80x24", bench.keys("<end><up><up><up><enter>").await);
     let bench = Bench::respond(WIDE).await;
     held("detail_160x45", bench.keys("/user_12345<enter><enter>").await);
+}
+
+/// CloudTrail's answer about the first key: its last six hours.
+async fn uses_answered(bench: &Bench) {
+    let since = fixture::now() - jiff::SignedDuration::from_hours(6);
+    let answer = KeyTrail::new(since, fixture::now(), fixture::uses().events().clone());
+    bench.answer(fixture::arn(1), Seen::Known(Arc::new(answer))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_depends_on_a_key() {
+    let bench = Bench::watch(NARROW).await.trail_just_begun().await;
+    bench.keys("/user_12345<enter>d").await;
+    uses_answered(&bench).await;
+    held("dependents_80x24", &bench);
+    held("dependents_below_80x24", bench.keys("<pgdn><pgdn>").await);
+    held("dependents_end_80x24", bench.keys("<end>").await);
+    let bench = Bench::respond(WIDE).await.trail_just_begun().await;
+    bench.keys("/user_12345<enter>d").await;
+    uses_answered(&bench).await;
+    held("dependents_160x45", &bench);
+    held("dependents_end_160x45", bench.keys("<end>").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_depends_on_a_key_of_which_little_can_be_seen() {
+    let mut bench = Bench::watch(WIDE).await.trail_just_begun().await;
+    bench.keys("/halfseen<enter>d").await;
+    assert_eq!(bench.asked_about(), [fixture::arn(6)]);
+    held("dependents_loading_160x45", &bench);
+    let why = NotVisible::new(Cause::Denied, "cloudtrail:LookupEvents was denied (AccessDenied)");
+    bench.answer(fixture::arn(6), Seen::NotVisible(why)).await;
+    held("dependents_hidden_160x45", &bench);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_uses_the_key_at_the_gate() {
+    for (name, size) in [("80x24", NARROW), ("160x45", WIDE)] {
+        let bench = Bench::respond(size).await.trail_just_begun().await;
+        bench.tell(confirmation(None)).await;
+        bench.keys("buzz-tutor/us<ctrl-d>").await;
+        uses_answered(&bench).await;
+        held(&format!("gate_who_{name}"), &bench);
+        held(&format!("gate_used_{name}"), bench.keys("<esc>").await);
+    }
 }
 
 #[tokio::test(start_paused = true)]

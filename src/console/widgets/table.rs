@@ -79,6 +79,12 @@ impl ListState {
         (inside && row < length).then_some(row)
     }
 
+    /// The rows that were last drawn.
+    #[must_use]
+    pub fn drawn(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + usize::from(self.area.height)
+    }
+
     /// The rows to draw in `height` lines, so that the selected one is among them.
     fn window(&mut self, length: usize, height: usize) -> std::ops::Range<usize> {
         self.hold(length);

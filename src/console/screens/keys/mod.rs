@@ -1,6 +1,7 @@
 //! The Keys screen: the pairs, and what is behind the one that is selected.
 
 mod detail;
+mod facts;
 mod reach;
 
 use ratatui::buffer::Buffer;
@@ -8,6 +9,7 @@ use ratatui::layout::Rect;
 
 use super::{Screen, filter_line};
 use crate::console::commands::Command;
+use crate::console::dependents;
 use crate::console::prompt::{StartForm, target_of};
 use crate::console::state::{Action, Overlay, State, Words};
 use crate::console::theme::Tone;
@@ -20,9 +22,10 @@ use crate::console::widgets::text::width;
 use crate::inventory::present::{PairLine, StateKind, line};
 use crate::inventory::{Column as By, Filter, Sort};
 use crate::model::age::Verdict;
+use crate::model::arn::KeyArn;
 use crate::model::pair::{Inventory, Row};
 
-pub use detail::{counted, grants_told};
+pub use detail::counted;
 pub use reach::Reach;
 
 /// From here on the detail stands beside the list.
@@ -35,6 +38,8 @@ pub struct KeysScreen {
     pub detail: Scroll,
     /// Whether the keys move the detail; on a narrow screen it is all that is seen then.
     pub in_detail: bool,
+    /// Whether what depends on the key stands in the detail's place.
+    pub dependents: bool,
     sort: Order,
     /// Whether somebody has moved in the list: from then on the selection stays with its row, whatever comes in.
     touched: bool,
@@ -110,6 +115,23 @@ pub fn selected(state: &State) -> Option<&Row> {
     state.snapshot.inventory.rows.get(state.keys.picker.selected()?)
 }
 
+/// The keys that somebody can see now, the selected one first.
+#[must_use]
+pub fn on_screen(state: &State) -> Vec<KeyArn> {
+    if state.screen != Screen::Keys {
+        return Vec::new();
+    }
+    let (picker, inventory) = (&state.keys.picker, &state.snapshot.inventory);
+    let rows = picker.list.drawn().filter_map(|index| inventory.rows.get(picker.row(index)?));
+    let mut keys: Vec<KeyArn> = Vec::new();
+    for arn in selected(state).into_iter().chain(rows).filter_map(Row::key_arn) {
+        if !keys.contains(arn) {
+            keys.push(arn.clone());
+        }
+    }
+    keys
+}
+
 /// Answers a command.
 pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     let count = state.keys.picker.len();
@@ -123,9 +145,24 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         return Vec::new();
     }
     match command {
-        Command::Open | Command::Right => keys.in_detail = count > 0,
-        Command::Left => keys.in_detail = false,
-        Command::Back if keys.in_detail => keys.in_detail = false,
+        Command::Open => {
+            keys.in_detail = count > 0;
+            if std::mem::take(&mut keys.dependents) {
+                keys.detail.reset();
+            }
+        }
+        Command::Right => keys.in_detail = count > 0,
+        Command::Left => {
+            keys.in_detail = false;
+            // Where it does not stand beside the list it is not there any more.
+            keys.dependents &= state.size.0 >= WIDE;
+        }
+        Command::Back if keys.in_detail || keys.dependents => {
+            keys.in_detail = false;
+            if std::mem::take(&mut keys.dependents) {
+                keys.detail.reset();
+            }
+        }
         Command::Back if keys.picker.filtered() => {
             keys.picker.filter.clear();
             refilter(state);
@@ -142,6 +179,7 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         Command::Copy => return copy(state),
         Command::StartRunbook => start(state),
         Command::EventsOfKey => return events_of_key(state),
+        Command::Dependents => return depends(state),
         _ => {}
     }
     Vec::new()
@@ -183,6 +221,24 @@ fn events_of_key(state: &mut State) -> Vec<Action> {
     vec![Action::ReadBack(arn)]
 }
 
+/// Opens what depends on the selected row's key, or closes it.
+fn depends(state: &mut State) -> Vec<Action> {
+    let keys = &mut state.keys;
+    keys.detail.reset();
+    if keys.dependents {
+        keys.dependents = false;
+        keys.in_detail = false;
+        return Vec::new();
+    }
+    let Some(key) = selected(state).and_then(Row::key_arn).cloned() else {
+        state.say(Words::plain("this row leads to no KMS key, so nothing can be told that depends on one"));
+        return Vec::new();
+    };
+    state.keys.dependents = true;
+    state.keys.in_detail = true;
+    dependents::ask(state, &key)
+}
+
 /// Shows the rows of a key, by a filter.
 pub fn filter(state: &mut State, words: &str) {
     state.keys.in_detail = false;
@@ -207,9 +263,11 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn draw_detail(state: &mut State, buf: &mut Buffer, area: Rect) {
-    let lines = match selected(state) {
-        Some(row) => detail::lines(state, row),
-        None => Vec::new(),
+    let key = selected(state).and_then(Row::key_arn).cloned();
+    let lines = match (key, selected(state)) {
+        (Some(key), _) if state.keys.dependents => dependents::page(state, &key),
+        (_, Some(row)) => detail::lines(state, row),
+        (_, None) => Vec::new(),
     };
     state.keys.detail.draw(buf, area, &state.theme, &lines);
 }
@@ -222,35 +280,38 @@ fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
         return;
     }
     let counts = &state.snapshot.counts;
-    let troubles = [
-        (counts.pending_deletion, "pending deletion", Tone::Bad),
-        (counts.overdue, "overdue", Tone::Warn),
-        (counts.disabled, "disabled", Tone::Notice),
-        (counts.not_visible, "not visible", Tone::Notice),
-        (counts.other, "other", Tone::Notice),
-        (counts.unreadable, "unreadable", Tone::Notice),
-    ];
-    let total = format!("{} pairs · {} master keys", counts.pairs, counts.master_keys);
-    let pieces = std::iter::once((total, Tone::Strong)).chain(
-        troubles
-            .into_iter()
-            .filter(|(count, ..)| *count > 0)
-            .map(|(count, word, tone)| (format!("{count} {word}"), tone)),
-    );
+    let states = counts.states().map(|(count, word, kind)| (count, word, tone_of(kind)));
+    let besides = counts.besides().map(|(count, word)| (count, word, Tone::Notice));
+    let told = |pieces: &[(usize, &str, Tone)]| -> Vec<(String, Tone)> {
+        let some = pieces.iter().filter(|(count, ..)| *count > 0);
+        some.map(|(count, word, tone)| (format!("{count} {word}"), *tone)).collect()
+    };
+    let mut pieces =
+        vec![(format!("{} pairs · {} master keys:", counts.pairs, counts.master_keys), Tone::Strong)];
+    pieces.extend(told(&states));
+    if counts.rows > counts.pairs {
+        pieces.push((format!("+ {} rows:", counts.rows - counts.pairs), Tone::Strong));
+        pieces.extend(told(&besides));
+    }
     let mut x = line.x + 1;
-    for (text, tone) in pieces {
+    let last = pieces.len() - 1;
+    for (at, (text, tone)) in pieces.into_iter().enumerate() {
         let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX);
-        if x.saturating_add(wide) >= line.right() {
+        let more = if at == last { 0 } else { 2 };
+        if x.saturating_add(wide).saturating_add(more) >= line.right() {
+            // Never as if there were no more.
+            buf.set_stringn(x, line.y, "…", 1, theme.tone(Tone::Strong));
             break;
         }
         (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.width), theme.tone(tone));
-        x += 3;
+        x += 2;
     }
 }
 
 fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
     let titles;
-    let columns: &[Column] = if state.options.age.max_days == 90 {
+    let columns: &[Column] = if state.options.age.rules.is_empty() && state.options.age.default.max_days == 90
+    {
         const { &columns("AGE (of 90 d)") }
     } else {
         titles = columns("AGE (of policy)");
@@ -286,13 +347,16 @@ fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn cells(state: &State, row: &Row) -> Vec<Cell> {
-    let told = line(&state.snapshot.inventory, row, state.options.age, state.now);
+    let told = line(&state.snapshot.inventory, row, &state.options.age, state.now);
     let rotating = if told.rotating { " ↻" } else { "" };
     let is_pair = matches!(row, Row::Pair(_));
     let age = match told.age_percent {
         Some(percent) => Cell::new(gauge(percent), age_tone(&told)),
         None => Cell::new(told.rotated.clone(), Tone::Dim),
     };
+    if state.snapshot.inventory.is_kept(row) {
+        return kept_cells(told, rotating, age);
+    }
     vec![
         Cell::new(format!("{} {}", told.kind.glyph(), told.state), tone_of(told.kind)),
         Cell::new(format!("{}{rotating}", told.column_key), if is_pair { Tone::Text } else { Tone::Dim }),
@@ -305,10 +369,26 @@ fn cells(state: &State, row: &Row) -> Vec<Cell> {
     ]
 }
 
+/// What is from an earlier run looks like it: every figure of it may have changed since.
+fn kept_cells(told: PairLine, rotating: &str, age: Cell) -> Vec<Cell> {
+    let texts = [
+        format!("~ {}", told.state),
+        format!("{}{rotating}", told.column_key),
+        told.master_key,
+        told.database,
+        told.rotated,
+        age.text.into_owned(),
+        told.next,
+        told.last_used,
+    ];
+    texts.map(|text| Cell::new(text, Tone::Dim)).into()
+}
+
 fn age_tone(told: &PairLine) -> Tone {
     match (told.kind, told.verdict) {
         (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Within)) => Tone::Good,
-        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Due)) => Tone::Notice,
+        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Due))
+        | (StateKind::Excepted | StateKind::Unjudged, _) => Tone::Notice,
         (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Overdue)) => Tone::Warn,
         _ => Tone::Dim,
     }
@@ -327,6 +407,8 @@ pub fn tone_of(kind: StateKind) -> Tone {
         | StateKind::PendingImport
         | StateKind::NotVisible
         | StateKind::NoValue
+        | StateKind::Unjudged
+        | StateKind::Excepted
         | StateKind::Other => Tone::Notice,
         StateKind::Creating | StateKind::Updating => Tone::Accent,
         StateKind::NotKms | StateKind::Loading => Tone::Dim,
