@@ -195,7 +195,10 @@ fn kept(home: &Path) -> Outcome<()> {
         "  every state read again after {:.1} s, the table after {:.1} s:",
         again.states, again.complete
     );
-    println!("  where the material in use is the same, its rotations are known.");
+    println!(
+        "  where the material in use is the same, its rotations are known. Tags and rotation status are as they"
+    );
+    println!("  were kept until they are read again, within some twelve seconds more.");
     Ok(())
 }
 

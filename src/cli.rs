@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use portcullis::command::keys::FailOn;
 use portcullis::command::output;
+use portcullis::filter::FORMS;
+use portcullis::inventory::filter::LANGUAGE;
+use portcullis::inventory::{Column, Sort};
 use portcullis::model::IncidentId;
 use portcullis::settings::Overrides;
 use portcullis::trail::Column;
@@ -35,9 +39,17 @@ pub struct Cli {
 /// Flags that every verb takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The environment; `simulated` is built in and needs nothing.
-    #[arg(short, long, global = true, env = "PORTCULLIS_ENVIRONMENT", value_name = "NAME")]
-    pub environment: Option<String>,
+    /// The environment; `simulated` is built in and needs nothing. Repeated, `watch` and `keys` show several side by
+    /// side; what acts takes exactly one.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "PORTCULLIS_ENVIRONMENT",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub environment: Vec<String>,
     /// The settings file, instead of `$XDG_CONFIG_HOME/portcullis/settings.toml`.
     #[arg(long, global = true, env = "PORTCULLIS_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -57,7 +69,7 @@ impl Global {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             file: self.config.clone(),
-            environment: self.environment.clone(),
+            environment: self.environment.first().cloned(),
             theme: self.theme.clone(),
             state_dir: self.state_dir.clone(),
         }
@@ -131,16 +143,40 @@ pub struct Dependents {
 }
 
 #[derive(Debug, Args)]
+#[command(after_long_help = keys_help())]
 pub struct Keys {
-    /// How to print: a table on a terminal, an array of objects for programs, or comma-separated values.
+    /// How to print: a table on a terminal, an array of objects or an object a line for programs, or comma-separated
+    /// values.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Only rows that match: words and fields, e.g. `state:disabled payments`.
+    /// Only rows that match: words and fields, e.g. `state:disabled age:>80 not db:test`. `--help` lists the fields.
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub filter: String,
     /// Read when each key was last used, too. KMS answers five such requests a second: 10,000 keys take half an hour.
     #[arg(long)]
     pub last_use: bool,
+    /// What to print of each row, in this order: columns of the table, or fields of the other formats.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// The column to sort by; `-age` for the other way round. Without it: by database, column key, master key.
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    pub sort: Option<Sort>,
+    /// End with exit code 5 when a row printed is one of these, and say which on standard error.
+    #[arg(long, value_name = "WORD,…", value_delimiter = ',')]
+    pub fail_on: Vec<String>,
+}
+
+/// What `keys --help` says of filters, columns and `--fail-on`: made from what declares them.
+fn keys_help() -> String {
+    let line = |(form, means): (String, String)| format!("  {form:<14} {means}\n");
+    let forms = FORMS.iter().map(|(form, means)| line(((*form).to_owned(), (*means).to_owned())));
+    format!(
+        "Filter:\n{}\nFields of the filter:\n{}\nColumns of the table:\n  {}\n\nWords of --fail-on:\n  {}",
+        forms.collect::<String>(),
+        LANGUAGE.help().map(line).collect::<String>(),
+        Column::ALL.map(Column::word).join(", "),
+        FailOn::words().join(", "),
+    )
 }
 
 #[derive(Debug, Args)]

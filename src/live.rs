@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::console::{KeyTrails, Responder as ConsoleEnds, Sources};
+use crate::console::{Feed, KeyTrails, Responder as ConsoleEnds, Sources};
 use crate::estate::{Acting, Estate};
 use crate::gate::Gate;
 use crate::inventory::kept::Keeper;
@@ -65,18 +65,21 @@ impl Live {
     /// What a console needs to watch. Nothing in it can act.
     #[must_use]
     pub fn watch(&self, clipboard: Clipboard) -> Sources {
+        Sources { feeds: vec![self.feed()], responder: None, clock: self.estate.clock.clone(), clipboard }
+    }
+
+    /// What a console shows of it.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
         let (refresh, looking) = (self.refresh.clone(), self.refresh.clone());
-        Sources {
+        Feed {
             inventory: self.inventory(),
             trail: self.trail(),
             backfills: self.follower.backfills(),
-            responder: None,
-            key_trails: self.key_trails(),
-            clock: self.estate.clock.clone(),
             progress: self.refresh.progress(),
+            key_trails: self.key_trails(),
             refresh: Box::new(move || refresh.now()),
             interested: Box::new(move |keys| looking.interested(keys)),
-            clipboard,
         }
     }
 

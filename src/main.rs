@@ -13,7 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
-use open::{environment_name, open};
+use open::{environment_names, one_environment, open, open_each};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings, TrailSettings};
@@ -62,19 +62,12 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             };
             runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
         }
-        Verb::Keys(words) => {
-            let (settings, _log) = load(&global)?;
-            runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
-                let format = words.format.into();
-                let (filter, last_use) = (&words.filter, words.last_use);
-                command::keys::run(&open.estate, format, filter, last_use, person::progress(), &mut out).await
-            })
-        }
+        Verb::Keys(words) => keys(&global, &words, &mut out),
         Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let open =
+                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
                 let wanted = command::dependents::Wanted {
                     target: words.target,
                     database: words.database,
@@ -88,7 +81,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let open =
+                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
                 let (format, limit) = (words.format.into(), words.limit.unwrap_or(1000));
                 let since = words.since.unwrap_or(jiff::SignedDuration::from_hours(24));
                 command::events::run(&open.estate, format, &words.filter, since, limit, &mut out).await
@@ -99,7 +93,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let open =
+                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
                 screen::respond(&open, &settings, look, incident).await
             })
         }
@@ -123,13 +118,14 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
     let files = screen::trail_files(&words.trail)?;
     runtime()?.block_on(async {
         match files {
-            Some(files) if global.environment.is_none() => {
+            Some(files) if global.environment.is_empty() => {
                 let room = settings.console.events.unwrap_or(TrailSettings::EVENTS);
-                screen::watch_files(files, room, look).await
+                screen::watch_files(files, room, &settings, look).await
             }
             files => {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
-                screen::watch(&open, &settings, look, files).await
+                let names = environment_names(&global.environment, &settings)?;
+                let opened = open_each(&settings, names, global.seed).await?;
+                screen::watch(&opened, &settings, look, files).await
             }
         }
     })
@@ -165,6 +161,28 @@ fn events_of_files(words: cli::Events, out: &mut impl std::io::Write) -> Result<
     // A thread that waits for standard input is not waited for.
     runtime.shutdown_background();
     read
+}
+
+/// `keys`: of every environment named.
+fn keys(global: &cli::Global, words: &cli::Keys, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    runtime()?.block_on(async {
+        let names = environment_names(&global.environment, &settings)?;
+        let wanted = command::keys::Wanted::read(
+            words.format.into(),
+            &words.filter,
+            &words.columns,
+            words.sort,
+            &words.fail_on,
+            words.last_use,
+        )?;
+        let opened = open_each(&settings, names, global.seed).await?;
+        let asked = opened.iter().map(|one| command::keys::Asked {
+            environment: one.name.clone(),
+            estate: one.open.as_ref().map(|open| &open.estate).map_err(|error| error.say.as_str()),
+        });
+        command::keys::run(&asked.collect::<Vec<_>>(), &wanted, person::progress(), out).await
+    })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
@@ -215,7 +233,7 @@ fn interrupted() -> impl Future<Output = ()> + Send + use<> {
 
 fn journal(global: &Global, verb: &Journal, out: &mut impl std::io::Write) -> Result<(), CommandError> {
     let settings = settings::load(&global.overrides())?;
-    let environment = environment_name(&settings)?;
+    let environment = one_environment(&global.environment, &settings)?;
     let folder = &settings.state_dir;
     match verb {
         Journal::List { format } => command::journal::list(folder, environment, (*format).into(), out),

@@ -25,8 +25,9 @@ const TRIES: u32 = 3;
 /// Between a throttled request and the next try of it, doubled each time.
 const BACK_OFF: Duration = Duration::from_millis(50);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(2);
-/// Late timers are made up for, but for so much time at most.
-const CATCH_UP: Duration = Duration::from_millis(30);
+/// On a busy machine turns come late; they are made up for, but for so much time at most. KMS's own buckets hold
+/// about a second's worth.
+const CATCH_UP: Duration = Duration::from_millis(250);
 
 /// A quota: the operation that it is on, and requests a second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -200,7 +201,7 @@ mod tests {
         let pacer = Pacer::new(100.0);
         tokio::time::sleep(std::time::Duration::from_mins(10)).await;
         let start = Instant::now();
-        futures_util::future::join_all((0..103).map(|_| pacer.turn())).await;
+        futures_util::future::join_all((0..126).map(|_| pacer.turn())).await;
         assert!(start.elapsed().as_millis() >= 980, "{:?}", start.elapsed());
     }
 }

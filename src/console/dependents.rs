@@ -103,7 +103,7 @@ pub fn page(state: &mut State, key: &KeyArn) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 0);
     sheet.heading(format!("WHAT DEPENDS ON {name}"));
     sheet.text(format!("  {key}"), Tone::Dim);
-    let at = Moment { now: state.now, column_key_cache: state.options.column_key_cache };
+    let at = Moment { now: state.now, column_key_cache: state.place().column_key_cache };
     for section in sections(&dependents, at, MOST) {
         sheet.heading(section.title);
         for told in &section.lines {

@@ -43,6 +43,8 @@ pub enum Anomaly {
     UnreadableServer,
     /// A Region whose KMS keys may be missing from the list.
     UnreadableRegion,
+    /// An environment that could not be opened.
+    UnreadableEnvironment,
 }
 
 impl Anomaly {
@@ -67,6 +69,7 @@ impl Anomaly {
             Self::UnreadableDatabase => "database not readable",
             Self::UnreadableServer => "server not readable",
             Self::UnreadableRegion => "Region not readable",
+            Self::UnreadableEnvironment => "environment not readable",
         }
     }
 }
@@ -87,6 +90,7 @@ pub fn anomalies(row: &Row) -> Vec<Anomaly> {
         Row::UnreadableDatabase { .. } => found.push(Anomaly::UnreadableDatabase),
         Row::UnreadableServer { .. } => found.push(Anomaly::UnreadableServer),
         Row::UnreadableRegion { .. } => found.push(Anomaly::UnreadableRegion),
+        Row::UnreadableEnvironment { .. } => found.push(Anomaly::UnreadableEnvironment),
     }
     found.sort_unstable();
     found

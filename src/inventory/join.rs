@@ -43,15 +43,15 @@ pub struct Gathered {
 /// Joins what was gathered.
 #[must_use]
 pub fn join(gathered: &Gathered) -> Inventory {
-    with_rows(gathered, rows(gathered))
+    with_rows(gathered.clone(), rows(gathered))
 }
 
 /// What was gathered, with the rows that it was joined into.
 #[must_use]
-pub fn with_rows(gathered: &Gathered, rows: Rows) -> Inventory {
+pub fn with_rows(gathered: Gathered, rows: Rows) -> Inventory {
     Inventory {
-        keys: gathered.keys.clone(),
-        missing: gathered.missing.clone(),
+        keys: gathered.keys,
+        missing: gathered.missing,
         servers: gathered.servers.values().filter_map(|catalog| catalog.known().cloned()).collect(),
         servers_loading: gathered
             .servers
@@ -60,9 +60,9 @@ pub fn with_rows(gathered: &Gathered, rows: Rows) -> Inventory {
             .map(|(name, _)| name.clone())
             .collect(),
         regions: gathered.regions.keys().cloned().collect(),
-        rds: gathered.rds.clone(),
+        rds: gathered.rds,
         rows,
-        sources: gathered.sources.clone(),
+        sources: gathered.sources,
     }
 }
 

@@ -224,6 +224,16 @@ fn a_replica_of_a_named_key_stands_by_and_is_not_unused() {
     assert!(matches!(estate(&gathered), EstateMark::Marked { .. }));
     // Its own Region tells its state.
     assert_eq!(join(&gathered).relative(&there).known().map(|key| &key.arn), Some(&there));
+    // Where it cannot be told, that is said, and why.
+    gathered.keys.remove(&there);
+    let why =
+        |gathered: &Gathered| join(gathered).relative(&there).not_visible().map(|why| why.reason.clone());
+    assert!(why(&gathered).unwrap().contains("not among this environment's Regions"));
+    gathered.regions.insert("us-east-1".into(), Seen::Loading);
+    assert_eq!(why(&gathered), None);
+    let silent = Seen::NotVisible(NotVisible::new(Cause::TimedOut, "no answer"));
+    gathered.keys_listed.insert("us-east-1".into(), silent);
+    assert_eq!(why(&gathered).as_deref(), Some("no answer"));
 }
 
 #[test]

@@ -1,17 +1,16 @@
 //! The last inventory, kept on disk, so that a start has something to show at once.
 //!
 //! One file for each environment, readable by its owner alone and replaced as a whole: a line that says whose it
-//! is, then what the sources said, as JSON. Left out is what the detail and the gate ask for anew in any case:
+//! is, then what the sources said, a line of JSON each. Left out is what the detail and the gate ask for anew in any case:
 //! policies and grants. No secret is in it: names, states and dates, no encrypted values.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::join::Gathered;
 use crate::estate::Estate;
@@ -66,39 +65,19 @@ struct Head {
     whose: Whose,
 }
 
-/// The file's second line, read.
-#[derive(Debug, Deserialize)]
-struct Body {
-    keys: Vec<Arc<KmsKey>>,
-    missing: BTreeMap<KeyArn, NotVisible>,
-    aliases: BTreeMap<AliasArn, KeyArn>,
-    servers: Vec<Arc<ServerCatalog>>,
-    rds: BTreeMap<String, Vec<RdsInstance>>,
-    sources: Vec<(Source, SourceHealth)>,
-}
-
-/// The same, to be written.
-#[derive(Serialize)]
-struct BodyOf<'a> {
-    keys: Slim<'a>,
-    missing: &'a BTreeMap<KeyArn, NotVisible>,
-    aliases: BTreeMap<&'a AliasArn, &'a KeyArn>,
-    servers: Vec<&'a Arc<ServerCatalog>>,
-    rds: BTreeMap<&'a String, &'a Vec<RdsInstance>>,
-    sources: Vec<(&'a Source, &'a SourceHealth)>,
-}
-
-/// Keys without their policies and grants.
-struct Slim<'a>(&'a BTreeMap<KeyArn, Arc<KmsKey>>);
-
-impl Serialize for Slim<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.values().map(|key| KmsKey {
-            policy: Seen::Loading,
-            grants: Seen::Loading,
-            ..KmsKey::clone(key)
-        }))
-    }
+/// Each of the file's other lines. Line by line, so that neither writing nor reading needs the whole text in memory.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Line {
+    Key(Arc<KmsKey>),
+    Missing(KeyArn, NotVisible),
+    Alias(AliasArn, KeyArn),
+    Server(Arc<ServerCatalog>),
+    /// Of a Region.
+    Rds(String, Vec<RdsInstance>),
+    Source(Source, SourceHealth),
+    /// The last line: without it the file is not whole.
+    End,
 }
 
 impl Keeper {
@@ -143,11 +122,17 @@ impl Keeper {
                 "it is of another account, or the environment's Regions, servers or endpoint have changed",
             ));
         }
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
-        let body: Body = serde_json::from_slice(&text)?;
-        tracing::info!(kept_at = %head.kept_at, keys = body.keys.len(), "showing the kept inventory");
-        Ok(Some(body.gathered(head.whose, head.kept_at)))
+        let mut found = nothing_of(head.whose);
+        loop {
+            line.clear();
+            file.read_until(b'\n', &mut line)?;
+            match serde_json::from_slice(&line)? {
+                Line::End => break,
+                told => take(&mut found, told, head.kept_at),
+            }
+        }
+        tracing::info!(kept_at = %head.kept_at, keys = found.keys.len(), "showing the kept inventory");
+        Ok(Some(found))
     }
 
     /// Writes what was gathered in the place of what was kept before.
@@ -180,7 +165,30 @@ fn write(draft: &Path, whose: &Whose, gathered: &Gathered, kept_at: Timestamp) -
     let head = Head { portcullis_inventory: VERSION, kept_at, whose: whose.clone() };
     serde_json::to_writer(&mut file, &head)?;
     file.write_all(b"\n")?;
-    serde_json::to_writer(&mut file, &BodyOf::of(gathered))?;
+    let mut say = |line: &Line| {
+        serde_json::to_writer(&mut file, line)?;
+        file.write_all(b"\n")
+    };
+    for key in gathered.keys.values() {
+        let slim = KmsKey { policy: Seen::Loading, grants: Seen::Loading, ..KmsKey::clone(key) };
+        say(&Line::Key(Arc::new(slim)))?;
+    }
+    for (key, why) in &gathered.missing {
+        say(&Line::Missing(key.clone(), why.clone()))?;
+    }
+    for (alias, target) in &gathered.aliases {
+        target.known().map_or(Ok(()), |key| say(&Line::Alias(alias.clone(), key.clone())))?;
+    }
+    for catalog in gathered.servers.values().filter_map(Seen::known) {
+        say(&Line::Server(Arc::clone(catalog)))?;
+    }
+    for (region, instances) in &gathered.rds {
+        instances.known().map_or(Ok(()), |all| say(&Line::Rds(region.clone(), all.clone())))?;
+    }
+    for (source, health) in &gathered.sources {
+        say(&Line::Source(source.clone(), health.clone()))?;
+    }
+    say(&Line::End)?;
     file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }
 
@@ -193,55 +201,40 @@ fn owners_folder(folder: &Path) -> io::Result<()> {
     builder.create(folder)
 }
 
-impl<'a> BodyOf<'a> {
-    fn of(gathered: &'a Gathered) -> Self {
-        let known = |(alias, target): (&'a AliasArn, &'a Seen<KeyArn>)| Some((alias, target.known()?));
-        Self {
-            keys: Slim(&gathered.keys),
-            missing: &gathered.missing,
-            aliases: gathered.aliases.iter().filter_map(known).collect(),
-            servers: gathered.servers.values().filter_map(Seen::known).collect(),
-            rds: gathered.rds.iter().filter_map(|(region, all)| Some((region, all.known()?))).collect(),
-            sources: gathered.sources.iter().collect(),
-        }
+/// An inventory before anything of it is read. Until its aliases are listed again, what is not among those kept
+/// is not taken for gone.
+fn nothing_of(whose: Whose) -> Gathered {
+    let loading = |region: &String| (region.clone(), Seen::Loading);
+    Gathered {
+        account: Some(whose.account),
+        regions: whose.regions.iter().map(loading).collect(),
+        keys_listed: whose.regions.iter().map(loading).collect(),
+        rds: whose.regions.into_iter().map(|region| (region, Seen::Loading)).collect(),
+        servers: whose.servers.into_iter().map(|server| (server, Seen::Loading)).collect(),
+        ..Gathered::default()
     }
 }
 
-impl Body {
-    /// As the sources would have said it; each source says that it was not asked yet.
-    fn gathered(self, whose: Whose, kept_at: Timestamp) -> Gathered {
-        let mut servers: BTreeMap<ServerName, Seen<Arc<ServerCatalog>>> =
-            whose.servers.into_iter().map(|server| (server, Seen::Loading)).collect();
-        for catalog in self.servers {
-            servers.entry(catalog.server.clone()).and_modify(|had| *had = Seen::Known(catalog));
+/// Takes in a line as its source would have said it; each source says that it was not asked since.
+fn take(found: &mut Gathered, line: Line, kept_at: Timestamp) {
+    match line {
+        Line::Key(key) => drop(found.keys.insert(key.arn.clone(), key)),
+        Line::Missing(key, why) => drop(found.missing.insert(key, why)),
+        Line::Alias(alias, key) => drop(found.aliases.insert(alias, Seen::Known(key))),
+        Line::Server(catalog) => {
+            if let Some(had) = found.servers.get_mut(&catalog.server) {
+                *had = Seen::Known(catalog);
+            }
         }
-        let kept = |(source, health): (Source, SourceHealth)| {
-            let health = SourceHealth {
-                last_success: health.last_success,
-                kept: Some(kept_at),
-                ..SourceHealth::default()
-            };
-            health.last_success.is_some().then_some((source, health))
-        };
-        let loading = |region: &String| (region.clone(), Seen::Loading);
-        let mut rds: BTreeMap<_, _> =
-            whose.regions.iter().map(|region| (region.clone(), Seen::Loading)).collect();
-        for (region, instances) in self.rds {
-            rds.entry(region).and_modify(|had| *had = Seen::Known(instances));
+        Line::Rds(region, instances) => {
+            found.rds.entry(region).and_modify(|had| *had = Seen::Known(instances));
         }
-        Gathered {
-            account: Some(whose.account),
-            // Until its aliases are listed again, what is not among those kept is not taken for gone.
-            regions: whose.regions.iter().map(loading).collect(),
-            keys_listed: whose.regions.iter().map(loading).collect(),
-            estate: Vec::new(),
-            keys: self.keys.into_iter().map(|key| (key.arn.clone(), key)).collect(),
-            missing: self.missing,
-            aliases: self.aliases.into_iter().map(|(alias, key)| (alias, Seen::Known(key))).collect(),
-            servers,
-            rds,
-            sources: self.sources.into_iter().filter_map(kept).collect(),
+        Line::Source(source, health) if health.last_success.is_some() => {
+            let last_success = health.last_success;
+            let health = SourceHealth { last_success, kept: Some(kept_at), ..SourceHealth::default() };
+            found.sources.insert(source, health);
         }
+        Line::Source(..) | Line::End => {}
     }
 }
 

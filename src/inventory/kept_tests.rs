@@ -95,9 +95,17 @@ fn what_is_another_accounts_or_broken_or_of_another_version_is_passed_over() {
     let whole = std::fs::read_to_string(&file).unwrap();
     let newer = whole.replacen("\"portcullis_inventory\":1", "\"portcullis_inventory\":2", 1);
     assert_ne!(newer, whole);
-    for broken in
-        [newer.as_str(), "", "\n\n", "{}", "[1]\n", "null\nnull", &whole[..whole.len() / 2], "\u{0}\u{1}"]
-    {
+    for broken in [
+        newer.as_str(),
+        "",
+        "\n\n",
+        "{}",
+        "[1]\n",
+        "null\nnull",
+        &whole[..whole.len() / 2],
+        whole.rsplit_once("\"end\"").unwrap().0,
+        "\u{0}\u{1}",
+    ] {
         std::fs::write(&file, broken).unwrap();
         assert!(keeper.load(&whose()).is_none(), "{broken}");
     }

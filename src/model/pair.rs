@@ -40,6 +40,8 @@ pub enum Row {
     UnreadableServer { server: ServerName, why: NotVisible },
     /// A Region whose KMS keys could not be listed, so that keys may be missing from the list.
     UnreadableRegion { region: String, why: NotVisible },
+    /// A whole environment that could not be opened.
+    UnreadableEnvironment { environment: String, why: NotVisible },
 }
 
 /// Whether a KMS key that no CMK names is marked, by the settings' tag or alias, as one of the estate.
@@ -136,7 +138,8 @@ impl Row {
             | Self::UnreferencedKey { .. }
             | Self::UnreadableDatabase { .. }
             | Self::UnreadableServer { .. }
-            | Self::UnreadableRegion { .. } => None,
+            | Self::UnreadableRegion { .. }
+            | Self::UnreadableEnvironment { .. } => None,
         }
     }
 
@@ -245,7 +248,10 @@ impl Inventory {
         match (self.keys.get(arn), self.missing.get(arn)) {
             (Some(key), _) => Seen::Known(key),
             (None, Some(why)) => Seen::NotVisible(why.clone()),
-            (None, None) if self.regions.contains(arn.region()) => Seen::Loading,
+            (None, None) if self.regions.contains(arn.region()) => match self.unlisted(arn.region()) {
+                Some(why) => Seen::NotVisible(why.clone()),
+                None => Seen::Loading,
+            },
             (None, None) => Seen::NotVisible(NotVisible::new(Cause::Unreachable, unwatched(arn.region()))),
         }
     }
@@ -261,6 +267,14 @@ impl Inventory {
         let catalog = row.cmk().and_then(|cmk| self.servers.iter().find(|s| s.server == cmk.database.server));
         key.is_some_and(|key| before(Source::Kms(key.arn.region().to_owned()), key.read_at))
             || catalog.is_some_and(|catalog| before(Source::Sql(catalog.server.clone()), catalog.read_at))
+    }
+
+    /// Why a Region's keys could not be listed, where that is so.
+    fn unlisted(&self, wanted: &str) -> Option<&NotVisible> {
+        self.rows.iter().find_map(|row| match row {
+            Row::UnreadableRegion { region, why } if region == wanted => Some(why),
+            _ => None,
+        })
     }
 
     /// The pairs among the rows.

@@ -131,6 +131,7 @@ struct RawSettings {
 struct RawConsole {
     theme: Option<String>,
     events: Option<Spanned<usize>>,
+    columns: Option<Vec<String>>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -220,7 +221,12 @@ impl Reader<'_> {
         Settings {
             environments,
             default_environment: raw.default_environment.map(Spanned::into_inner),
-            console: ConsoleSettings { theme: raw.console.theme, events, keys: raw.console.keys },
+            console: ConsoleSettings {
+                theme: raw.console.theme,
+                events,
+                columns: raw.console.columns,
+                keys: raw.console.keys,
+            },
             state_dir,
             runbook_dirs: raw.runbook_dirs,
         }

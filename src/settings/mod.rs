@@ -47,6 +47,8 @@ pub struct ConsoleSettings {
     pub theme: Option<String>,
     /// Events kept in memory, where an environment does not say; 1,000,000 by default.
     pub events: Option<usize>,
+    /// The columns of the Keys screen, until somebody chooses others there.
+    pub columns: Option<Vec<String>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
 }

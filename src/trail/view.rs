@@ -45,7 +45,9 @@ pub struct Backfill {
 }
 
 impl TrailSource {
-    pub(super) fn new(source: Source) -> Self {
+    /// A source of which nothing is known yet.
+    #[must_use]
+    pub fn new(source: Source) -> Self {
         Self {
             source,
             health: SourceHealth::default(),

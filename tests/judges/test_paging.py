@@ -19,8 +19,8 @@ def company(tmp_path_factory):
 
 
 def listed(rows):
-    """Every key of these rows, and its aliases."""
-    return {row["key_arn"]: sorted(row["aliases"]) for row in rows if row["key_arn"]}
+    """Every key that these rows show, and its aliases; key paths that lead to none are left out."""
+    return {row["key_arn"]: sorted(row["aliases"]) for row in rows if row["kms_state"]}
 
 
 def boto3_lists(kms):

@@ -126,7 +126,7 @@ fn what_depends_on_a_key_is_told_to_programs_and_to_people() {
     let reporting = reach("buzz-tutor/reporting");
     assert_eq!(
         (&reporting["relatives"][0]["role"], &reporting["relatives"][0]["kms_state"]),
-        (&"replica".into(), &"Enabled".into())
+        (&"replica".into(), &"Disabled".into())
     );
 
     let told = simulated(&["dependents", "buzz-tutor/user-data"]).done();
@@ -159,6 +159,82 @@ fn a_key_that_is_not_there_is_said_not_to_be() {
 }
 
 #[test]
+fn keys_filter_sort_and_choose_what_they_print() {
+    let printed = simulated(&[
+        "keys",
+        "--format",
+        "jsonl",
+        "--columns",
+        "cek,age_days,environment",
+        "--sort=-age",
+        "--filter",
+        "age:>0 db:=buzz_prod not state:disabled",
+    ])
+    .done();
+    let records: Vec<serde_json::Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let ages: Vec<_> = records.iter().map(|record| record["age_days"].as_u64().unwrap()).collect();
+    assert!(records.len() > 3 && ages.is_sorted_by(|a, b| a >= b), "{ages:?}");
+    assert!(
+        records
+            .iter()
+            .all(|record| record.as_object().unwrap().len() == 3 && record["environment"] == "simulated")
+    );
+    let table = simulated(&["keys", "--columns", "cek,kind", "--filter", "cek:=CEK_User_12345"]).done();
+    assert!(table.trim_start().starts_with("COLUMN KEY") && table.contains("SYMMETRIC_DEFAULT"), "{table}");
+}
+
+#[test]
+fn keys_fail_on_what_is_named_and_say_which() {
+    let ended = simulated(&["keys", "--format", "json", "--fail-on", "disabled,gone"]);
+    assert_eq!(ended.code, Some(5), "{}", ended.err);
+    assert!(ended.err.contains(" disabled: CEK_") && ended.err.contains(" gone: CEK_"), "{}", ended.err);
+    let all: Vec<serde_json::Value> = serde_json::from_str(&ended.out).unwrap();
+    let disabled = all.iter().filter(|record| record["state"] == "disabled").count();
+    assert!(ended.err.contains(&format!("{disabled} disabled: ")), "{}", ended.err);
+    let only = simulated(&["keys", "--filter", "state:enabled -is:overdue", "--fail-on", "disabled,overdue"]);
+    assert_eq!(only.code, Some(0), "what is not printed is no finding: {}", only.err);
+}
+
+#[test]
+fn several_environments_are_one_list_and_one_that_is_shut_is_said() {
+    let server = crate::program::Server::start();
+    let home = tempfile::tempdir().unwrap();
+    let config = server.env.iter().find(|(name, _)| name == "PORTCULLIS_CONFIG").unwrap().1.clone();
+    let mut settings = std::fs::read_to_string(config).unwrap();
+    settings.push_str("\n[environments.away]\naccount = \"999988887777\"\nregions = [\"eu-west-1\"]\n");
+    let file = home.path().join("settings.toml");
+    std::fs::write(&file, settings).unwrap();
+    let run = |words: &[&str]| {
+        let words = [&["--config", file.to_str().unwrap()], words].concat();
+        run(home.path(), &server.env, &words)
+    };
+    let both = [
+        "-e",
+        "simulated",
+        "-e",
+        "served",
+        "keys",
+        "--format",
+        "json",
+        "--filter",
+        "cek:=CEK_User_12345 db:=buzz_prod",
+    ];
+    let records = run(&both).records();
+    let environments: Vec<_> = records.iter().map(|record| record["environment"].as_str().unwrap()).collect();
+    assert_eq!(environments, ["simulated", "served"]);
+    let ended = run(&["-e", "away", "-e", "served", "keys", "--format", "json"]);
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains("away: could not be opened: environment `away` is account"), "{}", ended.err);
+    let records: Vec<serde_json::Value> = serde_json::from_str(&ended.out).unwrap();
+    assert_eq!(records[0]["kind"], "unreadable_environment");
+    assert!(records.len() > 40, "the other works");
+    let one = run(&["-e", "simulated", "-e", "served", "events"]);
+    assert_eq!(one.code, Some(2), "{one:?}");
+    assert!(one.err.contains("exactly one"), "{one:?}");
+}
+
+#[test]
 fn events_are_an_array_newest_first_and_no_more_than_asked_for() {
     let records = simulated(&["events", "--format", "json", "--limit", "20", "--since", "7d"]).records();
     assert!(!records.is_empty() && records.len() <= 20, "{}", records.len());
@@ -172,6 +248,11 @@ fn wrong_words_are_told_and_nothing_is_asked() {
         (&["events", "--filter", "outcome:maybe"][..], "outcome:maybe"),
         (&["events", "--since", "yesterday"], "span of time"),
         (&["keys", "--format", "xml"], "xml"),
+        (&["keys", "--filter", "age:>abc"], "takes days"),
+        (&["keys", "--fail-on", "broken"], "pending-deletion"),
+        (&["keys", "--sort", "nothing"], "lastused"),
+        (&["keys", "--columns", "nothing"], "lastused"),
+        (&["keys", "--format", "csv", "--columns", "nothing"], "age_days"),
         (&["-e", "nowhere", "keys"], "nowhere"),
     ] {
         let home = tempfile::tempdir().unwrap();

@@ -93,7 +93,7 @@ async fn the_events_screen_shows_what_would_deceive() {
     let hostile = |event: portcullis::model::event::KeyEvent| event.user_agent.raw() == HOSTILE;
     trail.wait_for(|view| view.events.iter().any(hostile)).await.unwrap();
     let mut sources = house.live.watch(Box::new(|_| Ok(())));
-    sources.trail = trail;
+    sources.feeds[0].trail = trail;
     let saved = tempfile::tempdir().unwrap();
     let options = house.options(Mode::Watch, saved.path());
     operate(sources, options, (160, 45), async |operator: &mut Operator| {

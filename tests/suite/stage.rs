@@ -10,9 +10,10 @@ use futures_util::future::join;
 use jiff::Timestamp;
 use portcullis::console::keymap::Keymap;
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{self, Exit, Mode, Options, RunbookCard, Sources};
+use portcullis::console::{self, Exit, Mode, Options, Place, RunbookCard, Sources};
 use portcullis::drill::Stage;
 use portcullis::estate::Estate;
+use portcullis::inventory::Column;
 use portcullis::live::Live;
 use portcullis::model::pair::{Inventory, KeyLink};
 use portcullis::model::seen::Seen;
@@ -62,19 +63,23 @@ impl House {
             text: r.paper(),
         };
         Options {
-            environment: environment.name.clone(),
-            production: environment.production,
-            simulated: true,
-            account: environment.account.clone(),
-            region: environment.regions[0].clone(),
+            places: vec![Place {
+                environment: environment.name.clone(),
+                production: environment.production,
+                simulated: true,
+                account: environment.account.clone(),
+                region: environment.regions[0].clone(),
+                identity: Seen::Known("user/platform".to_owned()),
+                age: environment.age.clone(),
+                column_key_cache: environment.column_key_cache,
+            }],
+            columns: Column::USUAL.to_vec(),
+            columns_file: None,
             mode,
-            identity: Seen::Known("user/platform".to_owned()),
             theme: ThemeName::Dark,
             no_color: false,
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             runbooks: runbooks.iter().map(card).collect(),
-            age: environment.age.clone(),
-            column_key_cache: environment.column_key_cache,
             save_dir: save_dir.to_owned(),
         }
     }

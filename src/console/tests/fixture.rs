@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::console::keymap::Keymap;
 use crate::console::theme::ThemeName;
-use crate::console::{Mode, Options, RunbookCard};
+use crate::console::{Mode, Options, Place, RunbookCard};
 use crate::gate::preview::Preview;
+use crate::inventory::Column;
 use crate::journal::Entry;
 use crate::model::age::{AgePolicies, DAY};
 use crate::model::arn::KeyArn;
@@ -378,15 +379,25 @@ pub fn uses() -> Store {
     store
 }
 
-pub fn options(mode: Mode) -> Options {
-    Options {
-        environment: "production".into(),
-        production: true,
+pub fn place(environment: &str, production: bool) -> Place {
+    Place {
+        environment: environment.into(),
+        production,
         simulated: false,
         account: Some("111122223333".into()),
         region: "eu-west-1".into(),
-        mode,
         identity: Seen::Known("oncall-a via emergency-key-admin".into()),
+        age: AgePolicies::default(),
+        column_key_cache: SignedDuration::from_hours(2),
+    }
+}
+
+pub fn options(mode: Mode) -> Options {
+    Options {
+        places: vec![place("production", true)],
+        columns: Column::USUAL.to_vec(),
+        columns_file: None,
+        mode,
         theme: ThemeName::Dark,
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).unwrap(),
@@ -401,8 +412,6 @@ pub fn options(mode: Mode) -> Options {
             },
             RunbookCard { id: "key-recovery".into(), title: "Key recovery".into(), text: "Raises the gate.".into() },
         ],
-        age: AgePolicies::default(),
-        column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
     }
 }

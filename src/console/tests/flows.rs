@@ -277,7 +277,7 @@ async fn the_selection_stays_with_its_row_when_the_inventory_changes() {
     changed.rows.remove(0);
     bench.inventory.send(Arc::new(changed)).unwrap();
     bench.settle().await;
-    bench.keys("y").await;
+    bench.keys("yy").await;
     assert_eq!(bench.copied.lock().unwrap().back().unwrap(), fixture::arn(4).as_str());
 }
 
@@ -425,7 +425,7 @@ async fn while_the_first_facts_come_in_the_list_stays_at_its_top() {
     bench.settle().await;
     bench.inventory.send(Arc::new(fixture::inventory())).unwrap();
     bench.settle().await;
-    bench.keys("y").await;
+    bench.keys("yy").await;
     assert_eq!(bench.copied.lock().unwrap().back().unwrap(), fixture::arn(3).as_str(), "the most urgent one");
 }
 

@@ -1,5 +1,6 @@
 //! The real loop, on a terminal of test, with real keys typed.
 
+mod finding;
 mod fixture;
 mod flows;
 mod pictures;
@@ -21,7 +22,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use self::terminal::SharedTerminal;
-use super::{ConsoleError, Exit, KeyTrails, Mode, Options, Responder, Sources, run};
+use super::{ConsoleError, Exit, Feed, KeyTrails, Mode, Options, Responder, Sources, run};
 use crate::clock::Clock;
 use crate::inventory::Progress;
 use crate::model::arn::KeyArn;
@@ -58,6 +59,11 @@ impl Bench {
     }
 
     pub async fn with(size: (u16, u16), options: Options) -> Self {
+        Self::beside(size, options, Vec::new()).await
+    }
+
+    /// With more environments beside the first.
+    pub async fn beside(size: (u16, u16), options: Options, beside: Vec<Feed>) -> Self {
         let terminal = SharedTerminal::new(size);
         let (input, typed) = mpsc::unbounded_channel();
         let (inventory, inventory_seen) = watch::channel(Arc::new(fixture::inventory()));
@@ -75,24 +81,29 @@ impl Bench {
         let looked_at = Arc::<Mutex<Vec<KeyArn>>>::default();
         let looking = Arc::clone(&looked_at);
         let begun = tokio::time::Instant::now();
-        let sources = Sources {
+        let refresh = Box::new(move || {
+            refreshing.fetch_add(1, Ordering::Relaxed);
+        });
+        let first = Feed {
             inventory: inventory_seen,
             trail: trail_seen,
             backfills: crate::trail::Backfills::default(),
+            progress: progress_seen,
             key_trails: KeyTrails {
                 ask: Box::new(move |key| {
                     let _ = asked_about.send(key);
                 }),
                 told: answers,
             },
+            refresh,
+            interested: Box::new(move |keys| *looking.lock().unwrap() = keys.to_vec()),
+        };
+        let feeds = std::iter::once(first).chain(beside).collect();
+        let sources = Sources {
+            feeds,
             responder,
             // The paused clock of tokio, told as a time of day.
             clock: Clock::from_fn(move || fixture::now() + begun.elapsed()),
-            progress: progress_seen,
-            interested: Box::new(move |keys| *looking.lock().unwrap() = keys.to_vec()),
-            refresh: Box::new(move || {
-                refreshing.fetch_add(1, Ordering::Relaxed);
-            }),
             clipboard: Box::new(move |text| {
                 clipboard.lock().unwrap().push_back(text.to_owned());
                 Ok(())

@@ -114,6 +114,30 @@ async fn a_filter_as_it_is_typed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_filter_that_is_none_and_one_that_nothing_has() {
+    let bench = Bench::watch(NARROW).await;
+    held("filter_mistake_80x24", bench.keys("/db:arch age:>abc").await);
+    let bench = Bench::watch(NARROW).await;
+    held("filter_loose_80x24", bench.keys("/usrdat").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_marks_and_menus() {
+    let bench = Bench::watch(NARROW).await;
+    held("grouped_80x24", bench.keys("b<down><left><down><down>mm").await);
+    held("copy_80x24", bench.keys("y").await);
+    held("view_80x24", bench.keys("<esc>v<down><down>").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_environments() {
+    held("several_80x24", &super::finding::three(NARROW).await.bench);
+    let three = super::finding::three(WIDE).await;
+    held("several_160x45", &three.bench);
+    held("several_health_160x45", three.bench.keys("5").await);
+}
+
+#[tokio::test(start_paused = true)]
 async fn events() {
     let bench = Bench::watch(NARROW).await;
     held("events_80x24", bench.keys("2").await);
@@ -216,9 +240,9 @@ async fn every_theme_and_monochrome_without_a_colour() {
         let mut options =
             fixture::options(Mode::Drill { incident: fixture::incident(), scenario: "leak".into() });
         options.theme = theme;
-        options.simulated = true;
-        options.production = theme == ThemeName::HighContrast;
-        options.environment = "simulated".into();
+        options.places[0].simulated = true;
+        options.places[0].production = theme == ThemeName::HighContrast;
+        options.places[0].environment = "simulated".into();
         let bench = Bench::with((120, 30), options).await;
         bench.tell(standing()).await;
         held_in(&format!("theme_{}", theme.word()), &bench, theme);

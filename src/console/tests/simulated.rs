@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Bench, fixture};
-use crate::console::{Mode, Options};
+use crate::console::{Mode, Options, Place};
 use crate::drill::Stage;
 use crate::estate::Estate;
 use crate::inventory::{Wants, load_once};
@@ -26,13 +26,14 @@ async fn account() -> (Inventory, Environment) {
 
 async fn bench(size: (u16, u16)) -> Bench {
     let (inventory, environment) = account().await;
-    let options = Options {
+    let place = Place {
         environment: environment.name,
         simulated: true,
         account: environment.account,
         age: environment.age,
-        ..fixture::options(Mode::Watch)
+        ..fixture::place("", true)
     };
+    let options = Options { places: vec![place], ..fixture::options(Mode::Watch) };
     let bench = Bench::with(size, options).await;
     bench.inventory.send_replace(Arc::new(inventory));
     bench.settle().await;

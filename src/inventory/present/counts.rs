@@ -68,7 +68,10 @@ pub fn counts(inventory: &Inventory, policies: &AgePolicies, now: Timestamp) -> 
                 };
                 counts.add(kind);
             }
-            Row::UnreadableDatabase { .. } | Row::UnreadableServer { .. } | Row::UnreadableRegion { .. } => {
+            Row::UnreadableDatabase { .. }
+            | Row::UnreadableServer { .. }
+            | Row::UnreadableRegion { .. }
+            | Row::UnreadableEnvironment { .. } => {
                 counts.unreadable += 1;
             }
             Row::UnreferencedKey { estate, .. } => {
@@ -80,6 +83,35 @@ pub fn counts(inventory: &Inventory, policies: &AgePolicies, now: Timestamp) -> 
         }
     }
     Counts { master_keys: master_keys.len(), ..counts }
+}
+
+/// The figures of two environments, as one.
+impl std::ops::Add for Counts {
+    type Output = Self;
+
+    fn add(self, more: Self) -> Self {
+        Self {
+            rows: self.rows + more.rows,
+            pairs: self.pairs + more.pairs,
+            master_keys: self.master_keys + more.master_keys,
+            enabled: self.enabled + more.enabled,
+            overdue: self.overdue + more.overdue,
+            excepted: self.excepted + more.excepted,
+            unjudged: self.unjudged + more.unjudged,
+            disabled: self.disabled + more.disabled,
+            pending_deletion: self.pending_deletion + more.pending_deletion,
+            gone: self.gone + more.gone,
+            not_visible: self.not_visible + more.not_visible,
+            not_kms: self.not_kms + more.not_kms,
+            loading: self.loading + more.loading,
+            other: self.other + more.other,
+            unused_master_keys: self.unused_master_keys + more.unused_master_keys,
+            no_value: self.no_value + more.no_value,
+            unreferenced: self.unreferenced + more.unreferenced,
+            unused_estate: self.unused_estate + more.unused_estate,
+            unreadable: self.unreadable + more.unreadable,
+        }
+    }
 }
 
 impl Counts {

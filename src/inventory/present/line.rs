@@ -31,6 +31,8 @@ pub struct PairLine {
     /// The CMK's own name in the catalog.
     pub cmk: String,
     pub database: String,
+    /// The SQL server; empty for rows of none.
+    pub server: String,
     /// Age of the material in use, e.g. `41 d`.
     pub rotated: String,
     /// Percent of the policy's days; none where the age is not known.
@@ -69,6 +71,7 @@ pub fn line(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Times
         master_keys_of_key: row.cmk().filter(|_| key.is_some()).map_or(0, |cmk| cmk.siblings + 1),
         cmk,
         database: database(row),
+        server: server(row),
         rotated: age
             .as_ref()
             .map_or_else(|| NOTHING.to_owned(), |age| brief(age, |age| format!("{} d", age.days))),
@@ -104,6 +107,7 @@ fn column_key(row: &Row) -> String {
         }
         Row::UnreferencedKey { .. } => "(no master key names it)".to_owned(),
         Row::UnreadableRegion { .. } => "(Region not readable)".to_owned(),
+        Row::UnreadableEnvironment { .. } => "(environment not readable)".to_owned(),
         Row::UnreadableDatabase { .. } => "(database not readable)".to_owned(),
         Row::UnreadableServer { .. } => "(server not readable)".to_owned(),
     }
@@ -115,6 +119,15 @@ fn master_key(row: &Row, key: Option<&KmsKey>, cmk: &str) -> String {
         (None, Row::UnreferencedKey { key, .. }) => key.id().to_owned(),
         _ => cmk.to_owned(),
     }
+}
+
+fn server(row: &Row) -> String {
+    let place = match row {
+        Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => Some(database),
+        Row::UnreadableServer { server, .. } => return server.to_string(),
+        _ => row.cmk().map(|cmk| &cmk.database),
+    };
+    place.map(|place| place.server.to_string()).unwrap_or_default()
 }
 
 /// A key by its name, with its account where that is not ours.
@@ -135,6 +148,7 @@ fn database(row: &Row) -> String {
         }
         Row::UnreadableServer { server, .. } => format!("({server})"),
         Row::UnreadableRegion { region, .. } => format!("({})", visible(region)),
+        Row::UnreadableEnvironment { environment, .. } => format!("({})", visible(environment)),
         Row::UnreferencedKey { .. } => NOTHING.to_owned(),
     }
 }

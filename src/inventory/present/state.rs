@@ -140,7 +140,8 @@ pub fn row_state(
         Row::UnreferencedKey { .. }
         | Row::UnreadableDatabase { .. }
         | Row::UnreadableServer { .. }
-        | Row::UnreadableRegion { .. } => StateKind::NotVisible,
+        | Row::UnreadableRegion { .. }
+        | Row::UnreadableEnvironment { .. } => StateKind::NotVisible,
         Row::Pair(_) | Row::UnusedMasterKey { .. } => match row.cmk().map(|cmk| &cmk.link) {
             Some(KeyLink::Gone { .. }) => StateKind::Gone,
             Some(KeyLink::NotKms) => StateKind::NotKms,
@@ -170,7 +171,8 @@ pub fn why_not_visible<'a>(inventory: &'a Inventory, row: &'a Row) -> Option<&'a
     match row {
         Row::UnreadableDatabase { why, .. }
         | Row::UnreadableServer { why, .. }
-        | Row::UnreadableRegion { why, .. } => Some(why),
+        | Row::UnreadableRegion { why, .. }
+        | Row::UnreadableEnvironment { why, .. } => Some(why),
         Row::UnreferencedKey { key, .. } => inventory.missing.get(key),
         Row::Pair(_) | Row::UnusedMasterKey { .. } | Row::OrphanColumnKey { .. } => match &row.cmk()?.link {
             KeyLink::NotVisible { why, .. } => Some(why),

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use crate::model::key::{AutomaticRotation, KeySpec, KmsKey, Manager, Origin};
-use crate::model::seen::{Cause, NotVisible};
-
 /// A fact of a key that has a call of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
@@ -40,12 +37,12 @@ impl Fact {
         }
     }
 
-    /// Requests in flight at once: as many as reach the quota where an answer takes 100 ms.
+    /// Requests in flight at once: as many as reach the quota (half of it for tags, which nobody waits for) where
+    /// an answer takes 100 ms. Each holds a connection.
     pub(super) fn in_flight(self) -> usize {
         match self {
-            Self::RotationStatus | Self::Tags => 192,
-            Self::Policy => 64,
-            Self::Rotations | Self::Grants => 16,
+            Self::RotationStatus | Self::Tags => 96,
+            Self::Policy | Self::Rotations | Self::Grants => 32,
             Self::LastUse => 3,
         }
     }
@@ -106,21 +103,6 @@ impl Wants {
     pub(super) fn take(&mut self, fact: Fact) {
         self.0 &= !fact.bit();
     }
-}
-
-/// Why a key of this kind has no rotation to ask for, where that follows from `DescribeKey` already.
-pub(super) fn cannot_rotate(key: &KmsKey) -> Option<NotVisible> {
-    let rotates = key.manager == Manager::Aws
-        || (key.spec == KeySpec::SymmetricDefault && matches!(key.origin, Origin::AwsKms | Origin::External));
-    match key.automatic_rotation() {
-        AutomaticRotation::Impossible(why) if !rotates => Some(NotVisible::new(Cause::Unsupported, why)),
-        _ => None,
-    }
-}
-
-/// Why some facts of a key of another account are not asked for.
-pub(super) fn own_account_only() -> NotVisible {
-    NotVisible::new(Cause::Unsupported, "KMS tells this within the key's own account only")
 }
 
 /// Moments since some beginning, kept small: an inventory has several for each of 100,000 keys.

@@ -15,11 +15,13 @@ use crate::inventory::join::Gathered;
 use crate::model::arn::{AliasArn, KeyArn, KeyPath};
 use crate::model::catalog::{MasterKey, ServerCatalog, ServerName};
 use crate::model::dependents::RdsInstance;
-use crate::model::key::{KeyState, KmsKey, Manager, Origin, RotationRecord};
+use crate::model::key::{KeyState, KmsKey, Manager, Origin};
 use crate::model::seen::{NotVisible, Seen};
 use crate::model::text::Untrusted;
 
-use super::facts::{Book, Fact, Moment, cannot_rotate, own_account_only};
+use super::catalogs::{keep_silent_databases, share_texts};
+use super::derived::{cannot_rotate, derive, in_use, only_its_state, own_account_only};
+use super::facts::{Book, Fact, Moment};
 use super::told::{Told, is_silence};
 
 /// What was found so far.
@@ -46,13 +48,6 @@ fn renewed<T>(had: &mut Seen<T>, new: Seen<T>) {
     let keep = matches!((&*had, &new), (Seen::Known(_), Seen::NotVisible(why)) if is_silence(why));
     if !keep {
         *had = new;
-    }
-}
-
-/// The fact we had, in the new one's place, where only silence came.
-fn renewed_from<T: Clone>(new: &mut Seen<T>, had: &Seen<T>) {
-    if had.known().is_some() && new.not_visible().is_some_and(is_silence) {
-        *new = had.clone();
     }
 }
 
@@ -260,6 +255,9 @@ impl Findings {
             key.last_use = had.last_use.clone();
         }
         derive(&mut key, ours);
+        if !self.gathered.regions.contains_key(key.arn.region()) {
+            only_its_state(&mut key);
+        }
         // Imported material may wait for its rotation without being in use: that shows in the list alone.
         let tells = key.material_id.as_ref().filter(|_| key.origin == Origin::AwsKms);
         let material = tells.map(|id| in_use(&key.rotations) == Some(id.as_str()));
@@ -315,6 +313,22 @@ impl Findings {
             KeyPath::Other(_) => false,
         };
         self.named.iter().filter(wanted).cloned().collect()
+    }
+
+    /// The multi-Region relatives of a Region's keys that live where the settings name no Region, by theirs; but not
+    /// those that were asked for a while ago.
+    pub(super) fn relatives_elsewhere(&self, region: &str) -> BTreeMap<String, BTreeSet<KeyArn>> {
+        let here = self.gathered.keys.values().filter(|key| key.arn.region() == region);
+        let families = here.filter_map(|key| Some((key, key.multi_region.as_ref()?)));
+        let relatives = families.flat_map(|(key, family)| family.relatives_of(&key.arn));
+        let mut wanted: BTreeMap<String, BTreeSet<KeyArn>> = BTreeMap::new();
+        for arn in relatives {
+            let read_otherwise = self.gathered.regions.contains_key(arn.region());
+            if !read_otherwise && !self.is_described_within(arn, super::pace::CATALOG / 2) {
+                wanted.entry(arn.region().to_owned()).or_default().insert(arn.clone());
+            }
+        }
+        wanted
     }
 
     /// The next keys of a Region to ask for a fact, `most` of them: those that somebody looks at, then the
@@ -464,6 +478,7 @@ impl Findings {
         let had = self.gathered.servers.entry(server.clone()).or_default();
         match answer {
             Ok(mut catalog) => {
+                share_texts(&mut catalog);
                 if let Seen::Known(before) = had {
                     keep_silent_databases(before, &mut catalog);
                 }
@@ -498,42 +513,10 @@ impl Findings {
     }
 }
 
-/// What follows from `DescribeKey` alone, so that it need not be asked for.
-fn derive(key: &mut KmsKey, ours: bool) {
-    if let Some(why) = cannot_rotate(key) {
-        key.rotation = Seen::NotVisible(why);
-        // Its material is as old as the key.
-        key.rotations = Seen::Known(Vec::new());
-    }
-    if !ours {
-        key.rotations = Seen::NotVisible(own_account_only());
-        key.tags = Seen::NotVisible(own_account_only());
-        key.grants = Seen::NotVisible(own_account_only());
-        key.policy = Seen::NotVisible(own_account_only());
-        key.last_use = Seen::NotVisible(own_account_only());
-    }
-}
-
-/// The material that the rotations say is in use.
-fn in_use(rotations: &Seen<Vec<RotationRecord>>) -> Option<&str> {
-    let current = |record: &&RotationRecord| record.material_state.as_deref() == Some("CURRENT");
-    rotations.known()?.iter().find(current)?.material_id.as_deref()
-}
-
 /// The key with this id in the account and Region of `alias`.
 fn beside(alias: &AliasArn, id: &str) -> Option<KeyArn> {
     let partition = alias.as_str().split(':').nth(1)?;
     format!("arn:{partition}:kms:{}:{}:key/{id}", alias.region(), alias.account()).parse().ok()
-}
-
-/// Databases that gave no answer this time keep what they said before.
-fn keep_silent_databases(before: &ServerCatalog, now: &mut ServerCatalog) {
-    for database in &mut now.databases {
-        if let Some(had) = before.databases.iter().find(|had| had.name == database.name) {
-            renewed_from(&mut database.objects, &had.objects);
-            renewed_from(&mut database.tde, &had.tde);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@
 //! 400; each SQL server; RDS per Region. What they find goes into one store ([`findings`]), which is joined and
 //! published as it grows, and kept on disk for the next start ([`kept`](super::kept)).
 
+mod catalogs;
+mod derived;
 mod facts;
 mod findings;
 mod lanes;

@@ -29,6 +29,7 @@ pub(super) async fn keep(work: Arc<Work>, name: String) {
         region.kms.set_haste("kms:DescribeKey", haste);
         let (went_well, keys) = Box::pin(read(&work, &name, region)).await;
         region.listed.send_replace(true);
+        read_relatives(&work, &name).await;
         let wished = pace::rest(rest.after(went_well, keys), &mut again).await;
         // Only the first read, and one that somebody wishes for, is waited for.
         haste = if wished { Haste::Hasty } else { Haste::Standing };
@@ -40,6 +41,24 @@ pub(super) async fn load(work: Arc<Work>, name: String) {
     let Some(region) = work.region(&name) else { return };
     Box::pin(read(&work, &name, region)).await;
     region.listed.send_replace(true);
+    read_relatives(&work, &name).await;
+}
+
+/// Reads the states of multi-Region relatives in Regions that the settings do not name, by clients for those: each
+/// has a state of its own.
+async fn read_relatives(work: &Work, name: &str) {
+    let wanted = work.with(|findings| findings.relatives_elsewhere(name));
+    let asking = wanted.into_iter().flat_map(|(region, keys)| {
+        let kms = work.estate.cloud.kms_at_a_pace(&region);
+        keys.into_iter().map(move |key| {
+            let kms = kms.clone();
+            async move { (kms.describe(key.as_str()).await.map_err(NotVisible::from), key) }
+        })
+    });
+    let mut answers = stream::iter(asking).buffer_unordered(pace::DESCRIBES_IN_FLIGHT);
+    while let Some((answer, key)) = answers.next().await {
+        work.found(|findings| findings.described(&key, answer));
+    }
 }
 
 /// Lists a Region's keys and aliases and reads every key's state, as the pages of the list come in. Says

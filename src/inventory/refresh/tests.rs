@@ -101,6 +101,10 @@ fn environment() -> Environment {
 }
 
 async fn estate(simulator: &Simulator) -> Arc<Estate> {
+    opened(simulator, environment()).await
+}
+
+async fn opened(simulator: &Simulator, environment: Environment) -> Arc<Estate> {
     let user = credentials(&simulator.world(), "platform").unwrap();
     let wire = Arc::new(Simulated(simulator.clone()));
     let credentials = StaticCredentials {
@@ -114,7 +118,7 @@ async fn estate(simulator: &Simulator) -> Arc<Estate> {
         sql_ca: Some(simulator.sql_ca_pem().unwrap().to_owned()),
     };
     let clock = simulator.clock().clone();
-    Estate::open(environment(), wire, Clock::from_fn(move || clock.now())).await.unwrap()
+    Estate::open(environment, wire, Clock::from_fn(move || clock.now())).await.unwrap()
 }
 
 fn pairs_in_truth(simulator: &Simulator) -> usize {
@@ -404,7 +408,17 @@ async fn what_has_not_changed_is_not_asked_for_again() {
     // A rotation shows in DescribeKey, and then the list is read again.
     let rotated = {
         let mut world = simulator.world();
-        let key = world.kms.keys().find(|key| key.rotation.is_some() && key.account == ACCOUNT).unwrap();
+        // One that KMS rotates, and that may be described.
+        let visible = |arn: &str| {
+            let inventory = inventories.borrow();
+            inventory.keys.values().any(|seen| {
+                seen.arn.as_str() == arn
+                    && seen.manager == crate::model::key::Manager::Customer
+                    && seen.automatic_rotation() == crate::model::key::AutomaticRotation::Possible
+            })
+        };
+        let ours = world.kms.keys().filter(|key| key.account == ACCOUNT && visible(&key.arn()));
+        let key = ours.into_iter().find(|key| key.rotation.is_some()).unwrap();
         let (region, id) = (key.region.clone(), key.id.clone());
         let crate::simulator::world::World { kms, rng, .. } = &mut *world;
         kms.rotate(&region, &id, now(), crate::simulator::aws::kms::key::RotationType::OnDemand, rng);
@@ -418,6 +432,32 @@ async fn what_has_not_changed_is_not_asked_for_again() {
         .filter_map(|call| call.key_id.clone())
         .collect();
     assert_eq!(listed, std::collections::BTreeSet::from([rotated]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_in_a_region_that_the_settings_do_not_name_has_its_own_state() {
+    let simulator = simulator();
+    let home_alone = Environment { regions: vec![HOME.into()], ..environment() };
+    let inventory = load_once(&opened(&simulator, home_alone).await, Wants::TABLE, |_| ()).await;
+    let elsewhere = inventory.keys.values().flat_map(|key| {
+        key.multi_region
+            .iter()
+            .flat_map(|family| family.relatives_of(&key.arn))
+            .filter(|arn| arn.region() != HOME)
+    });
+    let mut seen = 0;
+    for arn in elsewhere {
+        let Seen::Known(relative) = inventory.relative(arn) else {
+            panic!("{arn}: {:?}", inventory.relative(arn))
+        };
+        let world = simulator.world();
+        let truth = world.kms.keys().find(|key| key.arn() == arn.as_str()).unwrap();
+        assert_eq!(relative.state.as_str(), truth.state.as_str(), "{arn}");
+        let why = relative.rotations.not_visible().unwrap();
+        assert!(why.reason.contains("not among this environment's Regions"), "{why}");
+        seen += 1;
+    }
+    assert!(seen > 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -129,7 +129,7 @@ impl Work {
             _ => join::rows(&gathered),
         };
         *last = Some((shape, rows.clone()));
-        join::with_rows(&gathered, rows)
+        join::with_rows(gathered, rows)
     }
 
     /// How far the first read has come.

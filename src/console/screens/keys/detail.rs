@@ -17,7 +17,7 @@ use crate::model::pair::{CmkRef, EstateMark, Inventory, KeyLink, Pair, Row};
 /// The page about a row.
 pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 12);
-    let (kind, words) = row_state(&state.snapshot.inventory, row, &state.options.age, state.now);
+    let (kind, words) = row_state(&state.snapshot.inventory, row, &state.place().age, state.now);
     match row {
         Row::Pair(pair) => sheet.heading(pair.cek.to_string()),
         Row::UnusedMasterKey { cmk } => sheet.heading(cmk.name.to_string()),
@@ -30,6 +30,7 @@ pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
         Row::UnreadableDatabase { database, .. } => sheet.heading(database.database.to_string()),
         Row::UnreadableServer { server, .. } => sheet.heading(server.to_string()),
         Row::UnreadableRegion { region, .. } => sheet.heading(format!("KMS {}", told(region))),
+        Row::UnreadableEnvironment { environment, .. } => sheet.heading(told(environment)),
     }
     sheet.text(format!("{} {words}", kind.glyph()), tone_of(kind));
     odd(&mut sheet, row);
@@ -56,6 +57,9 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
                 format!("Keys of this Region may be missing from the list: {}", told(&why.reason)),
                 Tone::Notice,
             );
+        }
+        Row::UnreadableEnvironment { why, .. } => {
+            sheet.text(format!("Nothing of it is in the list: {}", told(&why.reason)), Tone::Notice);
         }
         Row::UnreadableDatabase { why, .. } | Row::UnreadableServer { why, .. } => {
             sheet.text(format!("Its pairs are missing from the list: {}", told(&why.reason)), Tone::Notice);

@@ -24,7 +24,7 @@ pub fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     sheet.fact("name", key.name(), Tone::Strong);
     sheet.fact("arn", key.arn.to_string(), Tone::Text);
     whose(sheet, state, key);
-    let (kind, _) = key_state(key, &state.options.age, now);
+    let (kind, _) = key_state(key, &state.place().age, now);
     sheet.fact("state", format!("{} {}{}", kind.glyph(), key.state, until(key, now)), tone_of(kind));
     sheet.fact("kind", format!("{} · {} · {}", key.spec, key.usage, key.origin), Tone::Text);
     if let Some(store) = &key.key_store {
@@ -50,7 +50,7 @@ fn whose(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
     if key.manager == Manager::Aws {
         sheet.fact("managed by", "AWS: its policy and rotation are not ours to change", Tone::Notice);
     }
-    if state.options.account.as_deref().is_some_and(|ours| ours != key.arn.account()) {
+    if state.place().account.as_deref().is_some_and(|ours| ours != key.arn.account()) {
         let told = format!("account {}: what it does not let us see is not told", key.arn.account());
         sheet.fact("belongs to", told, Tone::Notice);
     }
@@ -80,7 +80,7 @@ fn relatives(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
         let place = format!("{role} in {}", arn.region());
         match state.snapshot.inventory.relative(arn) {
             Seen::Known(relative) => {
-                let (kind, _) = key_state(relative, &state.options.age, state.now);
+                let (kind, _) = key_state(relative, &state.place().age, state.now);
                 let until = until(relative, state.now);
                 let told = format!("{place}: {} {}{until}", kind.glyph(), relative.state);
                 sheet.fact("", told, tone_of(kind));
@@ -95,7 +95,7 @@ fn relatives(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
 
 /// The age, by which policy it is judged, and what lets it be.
 fn age(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
-    let judged = RotationAge::of(key, &state.options.age, state.now);
+    let judged = RotationAge::of(key, &state.place().age, state.now);
     sheet.seen("age", &judged, |age| format!("{} d since {}", age.days, day(age.since)));
     let Seen::Known(age) = judged else { return };
     let tone = match age.verdict {

@@ -48,6 +48,7 @@ fn kind(row: &Row) -> &'static str {
         Row::UnreadableDatabase { .. } => "unreadable_database",
         Row::UnreadableServer { .. } => "unreadable_server",
         Row::UnreadableRegion { .. } => "unreadable_region",
+        Row::UnreadableEnvironment { .. } => "unreadable_environment",
     }
 }
 

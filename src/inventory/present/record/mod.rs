@@ -41,13 +41,15 @@ record! {
     /// Fields are added in time, never renamed and never given another meaning.
     #[derive(Clone, Debug, Default, PartialEq, Serialize)]
     pub struct PairRecord {
+        /// The environment's name, as settings have it.
+        pub environment: String,
         /// `pair`, `unused_master_key`, `orphan_column_key`, `unreferenced_key`, `unreadable_database`,
-        /// `unreadable_server` or `unreadable_region`.
+        /// `unreadable_server`, `unreadable_region` or `unreadable_environment`.
         pub kind: &'static str,
         /// What is out of the ordinary about the row: `key_gone`, `key_not_visible`, `foreign_key`,
         /// `unwatched_region`, `not_kms`, `unlisted_master_key`, `two_values`, `shared_key`,
         /// `envelope_mismatch`, `unused_master_key`, `no_value`, `unused_estate_key`, `stands_by`, `unnamed_key`,
-        /// `unreadable_database`, `unreadable_server`, `unreadable_region`.
+        /// `unreadable_database`, `unreadable_server`, `unreadable_region`, `unreadable_environment`.
         pub anomalies: Vec<Anomaly>,
         /// The SQL server, as settings name it.
         pub server: Option<String>,
@@ -207,6 +209,13 @@ impl PairRecord {
     pub fn documented() -> impl Iterator<Item = (&'static str, String)> {
         let meaning = |lines: &[&str]| lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
         Self::FIELDS.into_iter().zip(Self::MEANINGS.into_iter().map(meaning))
+    }
+
+    /// As a row of that environment.
+    #[must_use]
+    pub fn of_environment(mut self, environment: &str) -> Self {
+        environment.clone_into(&mut self.environment);
+        self
     }
 
     /// The record's values in the order of [`Self::FIELDS`], for CSV: lists are joined by `; `, what is not
