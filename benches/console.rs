@@ -26,8 +26,7 @@ use portcullis::console::{Mode, Options, Place};
 use portcullis::inventory::Column;
 use portcullis::model::age::AgePolicies;
 use portcullis::model::seen::Seen;
-use portcullis::model::source::{Source, SourceHealth};
-use portcullis::trail::{Store, TrailView};
+use portcullis::trail::TrailView;
 
 const SIZE: (u16, u16) = (200, 50);
 const SIZES: [usize; 3] = [50, 10_000, 100_000];
@@ -113,13 +112,7 @@ fn options() -> Options {
 }
 
 fn trail() -> TrailView {
-    TrailView {
-        source: Source::Trail("eu-west-1".into()),
-        events: Store::default(),
-        health: SourceHealth::default(),
-        changes_since: None,
-        uses_since: None,
-    }
+    TrailView::default()
 }
 
 /// Single measurements, for what a mean hides.

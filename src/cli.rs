@@ -12,6 +12,7 @@ use portcullis::inventory::filter::LANGUAGE;
 use portcullis::inventory::{Column, Sort};
 use portcullis::model::IncidentId;
 use portcullis::settings::Overrides;
+use portcullis::trail::Column;
 
 /// What every exit code means; part of `--help` and of the man page.
 pub const EXIT_CODES: &str = "\
@@ -78,7 +79,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// The console, live and read-only (the default).
-    Watch,
+    Watch(Watch),
     /// The console, able to act through runbooks.
     Respond {
         /// What the incident is called, e.g. INC-2026-0142: names the journal.
@@ -95,7 +96,7 @@ pub enum Verb {
     Keys(Keys),
     /// Tell what depends on a KMS key: column keys, columns, RDS storage, grants, policy, and who uses it.
     Dependents(Dependents),
-    /// List recent key events.
+    /// List recent key events, of an account or of trail logs in files.
     Events(Events),
     /// Drop the gate without a screen: disable the KMS key behind a column key, through the runbook.
     Revoke(Change),
@@ -186,12 +187,72 @@ pub struct Events {
     /// Only events that match: words and fields, e.g. `outcome:denied name:Disable`.
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub filter: String,
-    /// How far to look back, e.g. 2h, 7d. CloudTrail keeps 90 days.
-    #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = span)]
-    pub since: jiff::SignedDuration,
-    /// Events at most, newest first; a two-a-second limit makes 10,000 take about two minutes.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub limit: usize,
+    /// How far to look back, e.g. 2h, 7d: 24h by default, all of it with --from. CloudTrail keeps 90 days.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub since: Option<jiff::SignedDuration>,
+    /// Events at most, the newest: 1000 by default, 1,000,000 with --from. CloudTrail answers two requests of 50 a
+    /// second, so that 10,000 take about two minutes.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Read trail logs instead of an account: files, folders (as in S3), or - for standard input; gzip or not. Needs
+    /// no credentials. May be repeated.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub from: Vec<PathBuf>,
+    /// Count events by this instead of listing them.
+    #[arg(long, value_enum, value_name = "WHAT", requires = "from")]
+    pub count_by: Option<CountBy>,
+}
+
+/// What events can be counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CountBy {
+    /// The call's name.
+    Name,
+    /// Person or service.
+    Who,
+    Role,
+    /// The caller's ARN.
+    Principal,
+    /// The ARN of each key named.
+    Key,
+    /// Address or service.
+    From,
+    Agent,
+    /// The service called.
+    Source,
+    Region,
+    /// The caller's account.
+    Account,
+    AccessKey,
+    /// AWS's error code.
+    Error,
+}
+
+impl From<CountBy> for Column {
+    fn from(by: CountBy) -> Self {
+        match by {
+            CountBy::Name => Self::Name,
+            CountBy::Who => Self::Who,
+            CountBy::Role => Self::Role,
+            CountBy::Principal => Self::Principal,
+            CountBy::Key => Self::Keys,
+            CountBy::From => Self::From,
+            CountBy::Agent => Self::UserAgent,
+            CountBy::Source => Self::Source,
+            CountBy::Region => Self::Region,
+            CountBy::Account => Self::Account,
+            CountBy::AccessKey => Self::AccessKey,
+            CountBy::Error => Self::ErrorCode,
+        }
+    }
+}
+
+#[derive(Debug, Default, Args)]
+pub struct Watch {
+    /// Show trail logs too: files, folders (as in S3), gzip or not. Where -e names no environment, these alone, without
+    /// any account.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub trail: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -16,6 +16,7 @@ use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::respond::Responder;
 use crate::runbook::Library;
+use crate::trail::files::Found;
 use crate::trail::{FollowOptions, Follower, KeyTrailLimits, TrailView, read_key_trail};
 
 /// What keeps an environment up to date. Dropping it stops the reading.
@@ -37,8 +38,15 @@ impl Live {
     /// Starts reading, with what `keeper` kept to show until the sources answer.
     #[must_use]
     pub fn start(estate: &Arc<Estate>, keeper: Option<Keeper>) -> Self {
+        Self::start_with(estate, keeper, None)
+    }
+
+    /// Starts reading, trail logs in files too.
+    #[must_use]
+    pub fn start_with(estate: &Arc<Estate>, keeper: Option<Keeper>, files: Option<(String, Found)>) -> Self {
         let (inventory, refresh) = Refresher::spawn(Arc::clone(estate), keeper);
-        let follower = Follower::spawn(estate, FollowOptions::default());
+        let options = FollowOptions { capacity: estate.environment.trail.events, ..FollowOptions::default() };
+        let follower = Follower::with_files(Some(estate), files, &estate.clock, options);
         Self { estate: Arc::clone(estate), inventory, refresh, follower }
     }
 
@@ -67,6 +75,7 @@ impl Live {
         Feed {
             inventory: self.inventory(),
             trail: self.trail(),
+            backfills: self.follower.backfills(),
             progress: self.refresh.progress(),
             key_trails: self.key_trails(),
             refresh: Box::new(move || refresh.now()),

@@ -6,7 +6,7 @@ mod open;
 mod person;
 mod screen;
 
-use std::io::{Write as _, stdout};
+use std::io::{IsTerminal as _, Write as _, stdout};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
@@ -16,7 +16,7 @@ use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, V
 use open::{environment_names, one_environment, open, open_each};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
-use portcullis::settings::{self, SIMULATED, Settings};
+use portcullis::settings::{self, SIMULATED, Settings, TrailSettings};
 
 fn main() -> ExitCode {
     // A failure here would only cost prettier panic messages.
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 
 fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
     let mut out = stdout().lock();
-    match verb.unwrap_or(Verb::Watch) {
+    match verb.unwrap_or(Verb::Watch(cli::Watch::default())) {
         Verb::Init { force } => command::init::run(&settings_path(&global)?, force, &mut out),
         Verb::Config(Config::Path) => Ok(writeln!(out, "{}", settings_path(&global)?.display())?),
         Verb::Config(Config::Check) => {
@@ -77,24 +77,18 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 command::dependents::run(&open.estate, &wanted, person::progress(), &mut out).await
             })
         }
+        Verb::Events(words) if !words.from.is_empty() => events_of_files(words, &mut out),
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
                 let open =
                     open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
-                let (format, limit) = (words.format.into(), words.limit);
-                command::events::run(&open.estate, format, &words.filter, words.since, limit, &mut out).await
+                let (format, limit) = (words.format.into(), words.limit.unwrap_or(1000));
+                let since = words.since.unwrap_or(jiff::SignedDuration::from_hours(24));
+                command::events::run(&open.estate, format, &words.filter, since, limit, &mut out).await
             })
         }
-        Verb::Watch => {
-            let (settings, _log) = load(&global)?;
-            let look = screen::Look::of(&settings)?;
-            runtime()?.block_on(async {
-                let names = environment_names(&global.environment, &settings)?;
-                let opened = open_each(&settings, names, global.seed).await?;
-                screen::watch(&opened, &settings, look).await
-            })
-        }
+        Verb::Watch(words) => watch(&global, &words),
         Verb::Respond { incident } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
@@ -115,6 +109,58 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Revoke(words) => change(&global, "emergency-revocation", words, &mut out),
         Verb::Recover(words) => change(&global, "key-recovery", words, &mut out),
     }
+}
+
+/// The console, on an account, on trail logs, or on both.
+fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    let look = screen::Look::of(&settings)?;
+    let files = screen::trail_files(&words.trail)?;
+    runtime()?.block_on(async {
+        match files {
+            Some(files) if global.environment.is_empty() => {
+                let room = settings.console.events.unwrap_or(TrailSettings::EVENTS);
+                screen::watch_files(files, room, &settings, look).await
+            }
+            files => {
+                let names = environment_names(&global.environment, &settings)?;
+                let opened = open_each(&settings, names, global.seed).await?;
+                screen::watch(&opened, &settings, look, files).await
+            }
+        }
+    })
+}
+
+/// Lists or counts the events of trail logs. No settings are read and no account is asked.
+fn events_of_files(words: cli::Events, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let wanted = command::events::FromFiles {
+        paths: words.from,
+        format: words.format.into(),
+        filter: words.filter,
+        since: words.since,
+        limit: words.limit.unwrap_or(TrailSettings::EVENTS),
+        count_by: words.count_by.map(Into::into),
+        is_watched: std::io::stderr().is_terminal(),
+    };
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let runtime = runtime()?;
+    let asked = std::sync::Arc::clone(&stop);
+    let interrupted = {
+        let _within = runtime.enter();
+        interrupted()
+    };
+    runtime.spawn(async move {
+        interrupted.await;
+        asked.store(true, Ordering::Relaxed);
+    });
+    let mut out = std::io::BufWriter::new(out);
+    let told = |words: &str| eprintln!("portcullis: {words}");
+    let read = command::events::from_files(&wanted, jiff::Timestamp::now(), &stop, &mut out, told);
+    out.flush()?;
+    // A thread that waits for standard input is not waited for.
+    runtime.shutdown_background();
+    read
 }
 
 /// `keys`: of every environment named.
@@ -168,12 +214,21 @@ fn change(
     })
 }
 
-/// Ready when somebody asks this process to end.
-async fn interrupted() {
+/// Ready when somebody asks this process to end. From the call on the signals are caught; needs a runtime.
+fn interrupted() -> impl Future<Output = ()> + Send + use<> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let waits = signals.into_iter().flatten().map(|mut signal| Box::pin(async move { signal.recv().await }));
-    futures_util::future::select_all(waits).await;
+    let waits: Vec<_> = signals
+        .into_iter()
+        .flatten()
+        .map(|mut signal| Box::pin(async move { signal.recv().await }))
+        .collect();
+    async move {
+        if waits.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        futures_util::future::select_all(waits).await;
+    }
 }
 
 fn journal(global: &Global, verb: &Journal, out: &mut impl std::io::Write) -> Result<(), CommandError> {

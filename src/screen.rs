@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use portcullis::clock::Clock;
 use portcullis::command::change::Wanted;
@@ -15,13 +15,14 @@ use portcullis::command::output::Format;
 use portcullis::command::{self, CommandError};
 use portcullis::console::keymap::Keymap;
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{self, Feed, Mode, Options, Place, RunbookCard, Sources, terminal};
-use portcullis::inventory::Column;
+use portcullis::console::{self, Feed, KeyTrails, Mode, Options, Place, RunbookCard, Sources, terminal};
 use portcullis::inventory::column::NoColumn;
 use portcullis::inventory::kept::Keeper;
 use portcullis::inventory::refresh::{Wants, load_once, read_into};
+use portcullis::inventory::{Column, Progress};
 use portcullis::live::Live;
 use portcullis::model::IncidentId;
+use portcullis::model::age::AgePolicies;
 use portcullis::model::arn::KeyArn;
 use portcullis::model::pair::{DatabaseRef, Inventory};
 use portcullis::model::seen::{Cause, NotVisible, Seen};
@@ -30,6 +31,8 @@ use portcullis::respond::Responder;
 use portcullis::respond::view::Target;
 use portcullis::runbook::Library;
 use portcullis::settings::Settings;
+use portcullis::trail::files::Found;
+use portcullis::trail::{FollowOptions, Follower};
 
 use crate::cli::{Change, Structured};
 use crate::open::{Open, Opened, act};
@@ -74,8 +77,13 @@ fn columns(words: Option<&[String]>) -> Result<Option<Vec<Column>>, CommandError
     read.map(Some).map_err(|why: NoColumn| CommandError::usage(format!("console.columns: {why}")))
 }
 
-/// The console, read-only.
-pub async fn watch(opened: &[Opened], settings: &Settings, look: Look) -> Result<(), CommandError> {
+/// The console, read-only; with trail logs beside the trail of the first environment, where some are named.
+pub async fn watch(
+    opened: &[Opened],
+    settings: &Settings,
+    look: Look,
+    mut files: Option<TrailFiles>,
+) -> Result<(), CommandError> {
     let places = opened.iter().map(|one| match &one.open {
         Ok(open) => place(open),
         Err(_) => shut(&one.name, settings),
@@ -84,7 +92,7 @@ pub async fn watch(opened: &[Opened], settings: &Settings, look: Look) -> Result
     let lives: Vec<Result<Live, Feed>> = opened
         .iter()
         .map(|one| match &one.open {
-            Ok(open) => Ok(Live::start(&open.estate, keeper(open, settings))),
+            Ok(open) => Ok(Live::start_with(&open.estate, keeper(open, settings), files.take())),
             Err(error) => Err(shut_feed(&one.name, &error.say)),
         })
         .collect();
@@ -103,6 +111,56 @@ pub async fn watch(opened: &[Opened], settings: &Settings, look: Look) -> Result
     }
     let sources = Sources { feeds, responder: None, clock, clipboard: terminal::clipboard() };
     show(sources, options).await
+}
+
+/// Trail logs, and what they are called on a screen.
+pub type TrailFiles = (String, Found);
+
+/// The trail logs under these paths; None where none is named.
+pub fn trail_files(paths: &[PathBuf]) -> Result<Option<TrailFiles>, CommandError> {
+    let Some(first) = paths.first() else { return Ok(None) };
+    if paths.iter().any(|path| path.as_os_str() == "-") {
+        let say = "the console needs its standard input for your keys: name files or folders, or pipe into `portcullis events --from -`";
+        return Err(CommandError::usage(say));
+    }
+    let found = Found::under(paths).map_err(|missing| CommandError::usage(missing.to_string()))?;
+    let more = paths.len() - 1;
+    let name = if more > 0 { format!("{} +{more}", first.display()) } else { first.display().to_string() };
+    Ok(Some((name, found)))
+}
+
+/// The console on trail logs alone: no account is asked, no settings of one are needed.
+pub async fn watch_files(
+    files: TrailFiles,
+    room: usize,
+    settings: &Settings,
+    look: Look,
+) -> Result<(), CommandError> {
+    let clock = Clock::system();
+    let place = Place {
+        environment: "trail logs".to_owned(),
+        production: false,
+        simulated: false,
+        account: None,
+        region: "no account".to_owned(),
+        identity: Seen::Known("nobody: files only".to_owned()),
+        age: AgePolicies::default(),
+        column_key_cache: SignedDuration::from_hours(2),
+    };
+    let follow = FollowOptions { capacity: room, ..FollowOptions::default() };
+    let follower = Follower::with_files(None, Some(files), &clock, follow);
+    let feed = Feed {
+        // There is an inventory, and it is empty; nobody sends another.
+        inventory: watch::channel(Arc::new(Inventory::default())).1,
+        trail: follower.views(),
+        backfills: follower.backfills(),
+        progress: watch::channel(Progress::default()).1,
+        key_trails: KeyTrails { ask: Box::new(drop), told: mpsc::unbounded_channel().1 },
+        refresh: Box::new(|| ()),
+        interested: Box::new(|_| ()),
+    };
+    let sources = Sources { feeds: vec![feed], responder: None, clock, clipboard: terminal::clipboard() };
+    show(sources, options(vec![place], settings, &look, Mode::Watch)).await
 }
 
 /// Keeps the inventory for the next start. A simulated account is made anew each time: nothing of it is kept.

@@ -16,10 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::kms::KmsReads;
-use super::pace::Pace;
 use super::quota::Paces;
 use super::rds::RdsReads;
-use super::trail::TrailReads;
+use super::trail::{TrailReads, Turns};
 use super::wall::ReadOnlyWall;
 use super::wire::{Credentials, HttpWire, InProcessClient, StaticCredentials};
 use crate::clock::Clock;
@@ -32,8 +31,6 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long to wait for an answer, tries and all.
 const OPERATION: Duration = Duration::from_secs(30);
-/// Between two LookupEvents: CloudTrail takes two a second, others' included.
-const LOOKUP_GAP: Duration = Duration::from_millis(550);
 /// What the user agent calls us.
 const APP_NAME: &str = "portcullis";
 
@@ -44,7 +41,7 @@ pub struct CloudSession {
     home: String,
     clock: Clock,
     /// Of every trail client of this session.
-    lookups: Arc<Pace>,
+    lookups: Arc<Turns>,
 }
 
 /// Who is asking, as STS says.
@@ -81,7 +78,7 @@ impl CloudSession {
             HttpWire::InProcess { http, credentials } => in_process(InProcessClient(http), &credentials),
         };
         let config = with_habits(config, environment, &home, clock);
-        Ok(Self { config, home, clock: clock.clone(), lookups: Arc::new(Pace::new(LOOKUP_GAP)) })
+        Ok(Self { config, home, clock: clock.clone(), lookups: Arc::default() })
     }
 
     /// Asks STS, in the home Region, who these credentials are.
@@ -133,7 +130,7 @@ impl CloudSession {
             .retry_config(RetryConfig::disabled())
             .interceptor(ReadOnlyWall)
             .build();
-        TrailReads::new(aws_sdk_cloudtrail::Client::from_conf(config), region, Arc::clone(&self.lookups))
+        TrailReads::new(aws_sdk_cloudtrail::Client::from_conf(config), region, self.lookups.of(region))
     }
 
     /// Reads of RDS in a Region.

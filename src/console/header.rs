@@ -178,7 +178,7 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
             told.push((visible(&place.environment).into_owned(), worst));
         }
     } else {
-        for word in ["kms", "trail", "sql", "rds"] {
+        for word in ["kms", "trail", "files", "sql", "rds"] {
             let of_kind = state.parts.iter().flat_map(healths).filter(|(source, _)| kind(source) == word);
             told.push((word.to_owned(), of_kind.map(|(_, health)| health).max_by_key(|health| rank(health))));
         }
@@ -219,7 +219,7 @@ fn thousands(number: usize) -> String {
 }
 
 fn healths(part: &Part) -> impl Iterator<Item = (&Source, &SourceHealth)> {
-    let trail = std::iter::once((&part.trail.source, &part.trail.health));
+    let trail = part.trail.sources.iter().map(|one| (&one.source, &one.health));
     part.snapshot.inventory.sources.iter().chain(trail)
 }
 
@@ -227,6 +227,7 @@ fn kind(source: &Source) -> &'static str {
     match source {
         Source::Kms(_) => "kms",
         Source::Trail(_) => "trail",
+        Source::Files(_) => "files",
         Source::Sql(_) => "sql",
         Source::Rds(_) => "rds",
     }

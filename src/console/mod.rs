@@ -43,7 +43,7 @@ use crate::model::pair::{Inventory, Row};
 use crate::model::seen::{NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::respond::view::{Ask, Told};
-use crate::trail::{KeyTrail, Store, TrailView};
+use crate::trail::{Backfills, Events, KeyTrail, TrailSource, TrailView};
 
 pub use runner::{ConsoleError, run};
 
@@ -64,6 +64,8 @@ pub struct Feed {
     pub trail: watch::Receiver<Arc<TrailView>>,
     /// How far the first load has come.
     pub progress: watch::Receiver<Progress>,
+    /// To have one key's events read back into the trail.
+    pub backfills: Backfills,
     /// Asks CloudTrail about single keys.
     pub key_trails: KeyTrails,
     /// Asks every source of it again, now.
@@ -91,16 +93,12 @@ impl Feed {
         let row = Row::UnreadableEnvironment { environment: environment.to_owned(), why: why.clone() };
         let inventory = Inventory { rows: vec![row].into(), ..Inventory::default() };
         let health = SourceHealth { failing: Some((now, why)), ..SourceHealth::default() };
-        let trail = TrailView {
-            source: Source::Trail(environment.to_owned()),
-            events: Store::default(),
-            health,
-            changes_since: None,
-            uses_since: None,
-        };
+        let source = TrailSource { health, ..TrailSource::new(Source::Trail(environment.to_owned())) };
+        let trail = TrailView { events: Events::default(), sources: vec![source] };
         Self {
             inventory: watch::channel(Arc::new(inventory)).1,
             trail: watch::channel(Arc::new(trail)).1,
+            backfills: Backfills::default(),
             progress: watch::channel(Progress::default()).1,
             key_trails: KeyTrails { ask: Box::new(drop), told: mpsc::unbounded_channel().1 },
             refresh: Box::new(|| ()),

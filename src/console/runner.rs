@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::buffer::Buffer;
@@ -87,6 +87,9 @@ pub async fn run<B: Backend>(
         }
     }
 }
+
+/// How far back a key's own events are read on demand.
+const READ_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// Tells whoever reads an environment's keys which of them are on screen, when that changes.
 #[derive(Default)]
@@ -244,6 +247,13 @@ fn perform<B: Backend>(
     match action {
         Action::Exit(exit) => return Ok(Some(exit)),
         Action::Refresh => sources.feeds.iter().for_each(|feed| (feed.refresh)()),
+        Action::ReadBack(key) => {
+            if sources.feeds[state.focus].backfills.ask(&key, READ_BACK) {
+                state.say(Words::plain(
+                    "reading this key's own events of the last 7 days; they appear as they come",
+                ));
+            }
+        }
         Action::ReadKeyTrail(key) => (sources.feeds[state.focus].key_trails.ask)(key),
         Action::KeepColumns(columns) => keep_columns(state, &columns),
         Action::Ask(ask) => {

@@ -68,6 +68,8 @@ pub enum Action {
     /// Keeps the columns of the Keys screen for the next start.
     KeepColumns(Vec<Column>),
     Refresh,
+    /// Read a key's own events back.
+    ReadBack(KeyArn),
     /// Ask CloudTrail about one key.
     ReadKeyTrail(KeyArn),
     Exit(Exit),
@@ -167,7 +169,7 @@ impl State {
             options: Arc::new(options),
             now,
             size,
-            screen: Screen::Keys,
+            screen: if trail.is_of_files() { Screen::Events } else { Screen::Keys },
             overlay: None,
             filtering: false,
             message: None,

@@ -116,6 +116,7 @@ fn environment(simulator: &Simulator) -> Environment {
         profile: None,
         endpoint: None,
         sql: servers.into_iter().map(server).collect(),
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit,
         age: age_policies(simulator.clock().now()),

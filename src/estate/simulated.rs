@@ -121,7 +121,7 @@ async fn every_record_of_the_trail_is_an_event() {
     let (estate, _) = opened_as("auditor").await;
     let all = Limits { pages: 2_000, events: 1_000_000 };
     let view = load_once(&estate, SignedDuration::from_hours(21 * 24), all).await;
-    assert_eq!(view.health.failing, None);
+    assert_eq!(view.failing(), None);
     assert_eq!(view.events.unparsed_count(), 0);
     assert!(view.events.len() > 500, "{} events", view.events.len());
     assert!(view.events.iter().is_sorted_by(|a, b| a.at >= b.at));
@@ -130,7 +130,7 @@ async fn every_record_of_the_trail_is_an_event() {
     let (names, mut kinds) = (KeyNames::default(), BTreeSet::new());
     for event in view.events.iter() {
         kinds.insert(event.who.kind.raw().to_owned());
-        let line = EventLine::of(event, &names, now());
+        let line = EventLine::of(&event, &names, now());
         let texts = [line.who, line.what, line.key, line.from, line.outcome, event.sentence()];
         assert!(texts.iter().all(|text| !text.contains(['\u{1b}', '\u{202e}', '\n'])), "{texts:?}");
     }

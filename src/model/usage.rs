@@ -186,7 +186,7 @@ pub fn down_since<'a>(key: &KeyArn, events: impl IntoIterator<Item = &'a KeyEven
 mod tests {
     use super::{Usage, down_since};
     use crate::model::arn::KeyArn;
-    use crate::model::event::{KeyEvent, Outcome, Severity, Who};
+    use crate::model::event::{KeyEvent, Outcome, Who};
     use crate::model::text::Untrusted;
     use jiff::{SignedDuration, Timestamp};
 
@@ -207,13 +207,10 @@ mod tests {
             region: "eu-west-1".into(),
             who: Who { name: who.into(), account: Some("111122223333".into()), ..Who::default() },
             keys: vec![key(1)],
-            key_as_typed: None,
             from: "10.20.1.17".into(),
             user_agent: "sdk".into(),
-            outcome: Outcome::Allowed,
             read_only: Some(true),
-            severity: Severity::Info,
-            raw: "{}".into(),
+            ..KeyEvent::default()
         }
     }
 

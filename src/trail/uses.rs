@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::store::Store;
-use super::sweep::{Sweep, TrailView, finish};
+use super::store::{Events, Question, Store};
+use super::sweep::{Sweep, finish};
+use super::view::{TrailSource, TrailView};
 use crate::cloud::Lookup;
 use crate::estate::Estate;
+use crate::filter::Expr;
 use crate::model::arn::KeyArn;
 use crate::model::event::KeyEvent;
 use crate::model::seen::{Cause, NotVisible, Seen};
-use crate::model::source::Source;
 use crate::model::usage::{self, RECENT, Usage};
 
 /// Use is counted no further back than this.
@@ -33,13 +34,13 @@ pub struct KeyTrail {
     /// From here on all of them are here that CloudTrail had delivered at `until`.
     pub since: Timestamp,
     pub until: Timestamp,
-    events: Store,
+    events: Events,
 }
 
 impl KeyTrail {
     /// Events of a key, whole from `since` to `until`.
     #[must_use]
-    pub fn new(since: Timestamp, until: Timestamp, events: Store) -> Self {
+    pub fn new(since: Timestamp, until: Timestamp, events: Events) -> Self {
         Self { since, until, events }
     }
 }
@@ -72,10 +73,14 @@ pub async fn read_key_trail(
     let reads = estate.cloud.trail(key.region());
     let until = estate.clock.now();
     let start = until.checked_sub(limits.back).unwrap_or(Timestamp::UNIX_EPOCH);
-    let mut events = Store::default();
+    let mut pages = Vec::new();
     let mut sweep = Sweep::new(Lookup::Resource(key.as_str().to_owned()), start, until, limits.pages);
-    let since = finish(&mut sweep, &reads, &mut events).await?;
-    Ok(KeyTrail::new(since, until, events))
+    let since = finish(&mut sweep, &reads, &estate.environment.trail, &mut pages).await?;
+    let mut store = Store::default();
+    for page in pages {
+        page.keep(&mut store);
+    }
+    Ok(KeyTrail::new(since, until, store.events().clone()))
 }
 
 /// What is known of a key's use at `now`, from the `followed` trail and from what was `asked` about the key.
@@ -86,31 +91,32 @@ pub fn key_use(
     asked: Option<&Seen<Arc<KeyTrail>>>,
     now: Timestamp,
 ) -> KeyUse {
-    let followed = followed.filter(|view| view.source == Source::Trail(key.region().to_owned()));
+    let source = followed.and_then(|view| view.region(key.region()));
+    let followed = followed.filter(|_| source.is_some());
     let answer = asked.and_then(Seen::known).map(|trail| &**trail);
-    let reach = followed.and_then(known_since);
+    let reach = followed.zip(source).and_then(|(view, source)| known_since(view, source));
     let (since, until) = match (reach, answer) {
         // What was asked ends where the followed trail goes on, or later: together they are whole.
         (Some(reach), Some(answer)) if answer.until >= reach => (reach.min(answer.since), now),
         (Some(reach), _) => (reach, now),
         (None, Some(answer)) => (answer.since, answer.until),
         (None, None) => {
-            let usage = not_known(key, followed, asked);
-            let events = followed.into_iter().flat_map(|view| view.events.iter().map(|event| &**event));
-            return KeyUse { usage, down_since: usage::down_since(key, events) };
+            let usage = not_known(key, source, asked);
+            let events = followed.map_or_else(Vec::new, |view| of_key(&view.events, key));
+            return KeyUse { usage, down_since: usage::down_since(key, events.iter()) };
         }
     };
     let since = since.max(now.checked_sub(FURTHEST).unwrap_or(since));
     let events = merged(key, followed, answer);
     KeyUse {
-        usage: Seen::Known(Usage::tally(key, events.iter().copied(), since, until)),
-        down_since: usage::down_since(key, events.iter().copied()),
+        usage: Seen::Known(Usage::tally(key, events.iter(), since, until)),
+        down_since: usage::down_since(key, events.iter()),
     }
 }
 
 /// From when on a followed trail is whole. What had to make room is not there any more.
-fn known_since(view: &TrailView) -> Option<Timestamp> {
-    let since = view.uses_since?;
+fn known_since(view: &TrailView, source: &TrailSource) -> Option<Timestamp> {
+    let since = source.uses_since?;
     match view.events.oldest() {
         Some(oldest) if view.events.dropped() > 0 => Some(since.max(oldest)),
         _ => Some(since),
@@ -118,29 +124,31 @@ fn known_since(view: &TrailView) -> Option<Timestamp> {
 }
 
 /// The key's events of both, newest first, each once.
-fn merged<'a>(
-    key: &KeyArn,
-    followed: Option<&'a TrailView>,
-    asked: Option<&'a KeyTrail>,
-) -> Vec<&'a KeyEvent> {
-    let followed = followed.into_iter().flat_map(|view| view.events.iter());
-    let asked = asked.into_iter().flat_map(|trail| trail.events.iter());
-    let mut seen = HashSet::new();
-    let mut events: Vec<&KeyEvent> = followed
-        .chain(asked)
-        .filter(|event| event.keys.contains(key) && seen.insert(event.id.as_str()))
-        .map(|event| &**event)
-        .collect();
+fn merged(key: &KeyArn, followed: Option<&TrailView>, asked: Option<&KeyTrail>) -> Vec<KeyEvent> {
+    let mut events = followed.map_or_else(Vec::new, |view| of_key(&view.events, key));
+    let seen: HashSet<String> = events.iter().map(|event| event.id.clone()).collect();
+    let asked = asked.map_or_else(Vec::new, |trail| of_key(&trail.events, key));
+    events.extend(asked.into_iter().filter(|event| !seen.contains(&event.id)));
     events.sort_by_key(|event| std::cmp::Reverse(event.at));
     events
 }
 
+/// The events that name a key, newest first.
+fn of_key(events: &Events, key: &KeyArn) -> Vec<KeyEvent> {
+    let names_it = Expr::Is(Question::OnKeys(HashSet::from([key.as_str().to_owned()])));
+    events.matching(&names_it).into_iter().filter_map(|rank| events.get(rank as usize)).collect()
+}
+
 /// Why nothing is known.
-fn not_known(key: &KeyArn, followed: Option<&TrailView>, asked: Option<&Seen<Arc<KeyTrail>>>) -> Seen<Usage> {
+fn not_known(
+    key: &KeyArn,
+    followed: Option<&TrailSource>,
+    asked: Option<&Seen<Arc<KeyTrail>>>,
+) -> Seen<Usage> {
     match (asked, followed) {
         (Some(Seen::NotVisible(why)), _) => Seen::NotVisible(why.clone()),
         (Some(_), _) => Seen::Loading,
-        (None, Some(view)) => match &view.health.failing {
+        (None, Some(source)) => match &source.health.failing {
             Some((_, why)) => Seen::NotVisible(why.clone()),
             None => Seen::Loading,
         },
@@ -161,9 +169,10 @@ pub fn in_a_hurry() -> KeyTrailLimits {
 mod tests {
     use super::{KeyTrail, Store, key_use};
     use crate::model::arn::KeyArn;
-    use crate::model::event::{KeyEvent, Outcome, Severity, Who};
+    use crate::model::event::{KeyEvent, Who};
     use crate::model::seen::{Cause, NotVisible, Seen};
-    use crate::trail::TrailView;
+    use crate::model::source::Source;
+    use crate::trail::{TrailSource, TrailView};
     use jiff::{SignedDuration, Timestamp};
     use std::sync::Arc;
 
@@ -183,7 +192,7 @@ mod tests {
     fn store(minutes: &[i64]) -> Store {
         let mut store = Store::new(1000);
         for &minute in minutes {
-            store.insert(KeyEvent {
+            let event = KeyEvent {
                 id: format!("event-{minute}"),
                 at: ago(minute),
                 name: "Decrypt".into(),
@@ -191,24 +200,24 @@ mod tests {
                 region: "eu-west-1".into(),
                 who: Who { name: "app".into(), ..Who::default() },
                 keys: vec![key()],
-                key_as_typed: None,
                 from: "10.0.0.1".into(),
                 user_agent: "sdk".into(),
-                outcome: Outcome::Allowed,
                 read_only: Some(true),
-                severity: Severity::Info,
-                raw: "{}".into(),
-            });
+                ..KeyEvent::default()
+            };
+            store.insert(event, "{}");
         }
         store
     }
 
     fn view(region: &str, since: Option<i64>, minutes: &[i64]) -> TrailView {
-        TrailView { events: store(minutes), uses_since: since.map(ago), ..TrailView::new(region, 1000) }
+        let source =
+            TrailSource { uses_since: since.map(ago), ..TrailSource::new(Source::Trail(region.to_owned())) };
+        TrailView { events: store(minutes).events().clone(), sources: vec![source] }
     }
 
     fn asked(since: i64, until: i64, minutes: &[i64]) -> Seen<Arc<KeyTrail>> {
-        Seen::Known(Arc::new(KeyTrail::new(ago(since), ago(until), store(minutes))))
+        Seen::Known(Arc::new(KeyTrail::new(ago(since), ago(until), store(minutes).events().clone())))
     }
 
     /// Since how many minutes it is known, and how many uses.
@@ -222,7 +231,7 @@ mod tests {
         let view = view("eu-west-1", Some(90), &[1, 50, 80]);
         assert_eq!(told(Some(&view), None), Some((90, 3)));
         assert!(key_use(&key(), Some(&view), None, now()).is_enough());
-        assert_eq!(told(Some(&TrailView { uses_since: None, ..view }), None), None);
+        assert_eq!(told(Some(&super::tests::view("eu-west-1", None, &[1, 50, 80])), None), None);
     }
 
     #[test]
@@ -253,10 +262,11 @@ mod tests {
     #[test]
     fn a_trail_that_ran_out_of_room_knows_only_what_it_kept() {
         let mut view = view("eu-west-1", Some(90), &[]);
-        view.events = Store::new(2);
-        for event in store(&[80, 50, 1]).iter() {
-            view.events.insert((**event).clone());
+        let mut room_for_two = Store::new(2);
+        for event in store(&[80, 50, 1]).events().iter() {
+            room_for_two.insert(event, "{}");
         }
+        view.events = room_for_two.events().clone();
         assert_eq!(told(Some(&view), None), Some((50, 2)));
     }
 }

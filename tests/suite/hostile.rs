@@ -1,7 +1,5 @@
 //! Names that an attacker chose appear made visible: in printed tables and on the console's screens.
 
-use std::sync::Arc;
-
 use jiff::SignedDuration;
 use portcullis::console::Mode;
 use portcullis::simulator::seed::HOSTILE;
@@ -92,7 +90,7 @@ async fn the_events_screen_shows_what_would_deceive() {
         FollowOptions { lookback: far, use_lookback: far, use_pages: 1000, ..FollowOptions::default() };
     let follower = Follower::spawn(&house.estate, options);
     let mut trail = follower.views();
-    let hostile = |event: &Arc<portcullis::model::event::KeyEvent>| event.user_agent.raw() == HOSTILE;
+    let hostile = |event: portcullis::model::event::KeyEvent| event.user_agent.raw() == HOSTILE;
     trail.wait_for(|view| view.events.iter().any(hostile)).await.unwrap();
     let mut sources = house.live.watch(Box::new(|_| Ok(())));
     sources.feeds[0].trail = trail;

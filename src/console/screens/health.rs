@@ -47,8 +47,8 @@ fn lines(state: &State) -> Vec<Paragraph> {
         let mut sheet = Sheet::new(&state.theme, 28);
         sheet.heading(of_environment("SOURCES", state, place));
         lines.extend(sheet.done());
-        let trail = (&part.trail.source, &part.trail.health);
-        for (source, health) in part.snapshot.inventory.sources.iter().chain(std::iter::once(trail)) {
+        let trail = part.trail.sources.iter().map(|one| (&one.source, &one.health));
+        for (source, health) in part.snapshot.inventory.sources.iter().chain(trail) {
             lines.extend(source_lines(state, source, health));
         }
         if state.several() {
@@ -107,8 +107,25 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
         )
     };
     sheet.fact("events kept", trail.events.len().to_string(), Tone::Text);
-    sheet.fact("changes", since(trail.changes_since), Tone::Text);
-    sheet.fact("reads and use of keys", since(trail.uses_since), Tone::Text);
+    if !trail.is_of_files() {
+        sheet.fact("changes", since(trail.changes_since()), Tone::Text);
+        sheet.fact("reads and use of keys", since(trail.uses_since()), Tone::Text);
+    }
+    for (source, tally) in trail.files() {
+        let words = if source.is_read { "files" } else { "files, being read" };
+        sheet.fact(words, tally.in_words(), Tone::Text);
+        for trouble in tally.troubles.iter().take(20) {
+            sheet.fact("✖ not to its end", trouble.in_words(), Tone::Bad);
+        }
+    }
+    for one in trail.sources.iter().flat_map(|source| &source.backfills) {
+        let name = visible(state.snapshot.names.get(&one.key)).into_owned();
+        let told = match one.reach {
+            Some(reach) => format!("{name}: all since {}", reach.strftime("%Y-%m-%d %H:%MZ")),
+            None => format!("{name}: being read back to {}", one.wanted.strftime("%Y-%m-%d %H:%MZ")),
+        };
+        sheet.fact("a key's own events", told, Tone::Text);
+    }
     let newest = trail
         .events
         .newest()
@@ -119,7 +136,9 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
         sheet.fact("records not understood", text, Tone::Notice);
     }
     if trail.events.dropped() > 0 {
-        sheet.fact("let go for want of room", trail.events.dropped().to_string(), Tone::Notice);
+        let told =
+            format!("{}, the oldest; there is room for {}", trail.events.dropped(), trail.events.capacity());
+        sheet.fact("let go for want of room", told, Tone::Notice);
     }
     sheet.text(
         "A denied call from another account is logged there, not here: its absence proves nothing.",

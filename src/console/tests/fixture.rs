@@ -26,7 +26,7 @@ use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::respond::view::{Evidence, RunView, StepStatus, StepView, Waiting};
 use crate::runbook::{Aim, RunRecord, RunStarted};
-use crate::trail::{Store, TrailView};
+use crate::trail::{Store, TrailSource, TrailView};
 
 pub fn now() -> Timestamp {
     "2026-11-23T14:02:31Z".parse().unwrap()
@@ -302,6 +302,7 @@ fn event(
             account: Some("111122223333".into()),
             mfa: Some(number.is_multiple_of(2)),
             kind: "AssumedRole".into(),
+            ..Who::default()
         },
         keys: vec![arn(1 + number % 4)],
         key_as_typed: None,
@@ -310,10 +311,7 @@ fn event(
         outcome,
         read_only: Some(false),
         severity,
-        raw: Arc::from(format!(
-            "{{\"eventID\":\"event-{number}\",\"eventName\":\"{name}\",\"requestParameters\":{{\"keyId\":\"{}\"}}}}",
-            arn(1)
-        )),
+        ..KeyEvent::default()
     }
 }
 
@@ -327,23 +325,36 @@ pub fn trail() -> TrailView {
         event(3, 31, "PutKeyPolicy", "platform", Severity::Notice, Outcome::Allowed),
         event(4, 3000, "RotateKeyOnDemand", "platform", Severity::Notice, Outcome::Allowed),
     ] {
-        events.insert(event);
+        let raw = format!(
+            "{{\"eventID\":\"{}\",\"eventName\":\"{}\",\"requestParameters\":{{\"keyId\":\"{}\"}}}}",
+            event.id,
+            event.name.raw(),
+            arn(1)
+        );
+        events.insert(event, &raw);
     }
-    TrailView {
+    let source = TrailSource {
         source: Source::Trail("eu-west-1".into()),
-        events,
         health: SourceHealth {
             last_success: Some(now() - SignedDuration::from_secs(250)),
             ..SourceHealth::default()
         },
         changes_since: Some(now() - days(21)),
         uses_since: Some(now() - days(1)),
-    }
+        backfills: Vec::new(),
+        files: None,
+        is_read: false,
+    };
+    TrailView { events: events.events().clone(), sources: vec![source] }
 }
 
 /// A trail that has been followed for ten minutes only.
 pub fn trail_just_begun() -> TrailView {
-    TrailView { uses_since: Some(now() - SignedDuration::from_mins(10)), ..trail() }
+    let mut trail = trail();
+    for source in &mut trail.sources {
+        source.uses_since = Some(now() - SignedDuration::from_mins(10));
+    }
+    trail
 }
 
 /// Uses of the first key: by the application, by RDS on its behalf, and tries by somebody of another account.
@@ -357,12 +368,13 @@ pub fn uses() -> Store {
             _ => ("mallory", "444455556666", "203.0.113.66", denied()),
         };
         let event = event(100 + number, i64::from(2 + number % 50), "Decrypt", who, Severity::Info, outcome);
-        store.insert(KeyEvent {
+        let event = KeyEvent {
             keys: vec![arn(1)],
             who: Who { role: None, account: Some(account.into()), ..event.who },
             from: from.into(),
             ..event
-        });
+        };
+        store.insert(event, "{}");
     }
     store
 }

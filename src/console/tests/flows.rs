@@ -17,7 +17,7 @@ use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::Source;
 use crate::model::text::Untrusted;
 use crate::respond::view::{Ask, Standing, Target, Told, Unfinished, Waiting};
-use crate::trail::KeyTrail;
+use crate::trail::{KeyTrail, Store, TrailView};
 
 const SIZE: (u16, u16) = (100, 30);
 
@@ -86,7 +86,7 @@ async fn what_depends_on_a_key_is_opened_asked_for_once_and_closed() {
     assert_eq!(bench.asked_about(), [fixture::arn(1)], "once, while the answer is under way");
     let now = fixture::now();
     let since = now - jiff::SignedDuration::from_mins(20);
-    let short = KeyTrail::new(since, now, fixture::uses());
+    let short = KeyTrail::new(since, now, fixture::uses().events().clone());
     bench.answer(fixture::arn(1), Seen::Known(Arc::new(short))).await;
     bench.keys("<esc>d").await;
     assert_eq!(bench.asked_about(), [], "it was asked just now");
@@ -389,10 +389,15 @@ async fn a_resize_is_drawn() {
 async fn new_events_come_in_at_the_top_while_an_older_one_is_read() {
     let bench = Bench::watch((160, 45)).await;
     bench.keys("2<down><down><enter>").await;
-    let mut trail = fixture::trail();
-    let mut newest = (**trail.events.get(0).unwrap()).clone();
+    let trail = fixture::trail();
+    let mut newest = trail.events.get(0).unwrap();
     (newest.id, newest.name, newest.at) = ("event-new".into(), "CreateGrant".into(), fixture::now());
-    trail.events.insert(newest);
+    let mut store = Store::new(1000);
+    store.insert(newest, "{}");
+    for event in trail.events.iter() {
+        store.insert(event, "{}");
+    }
+    let trail = TrailView { events: store.events().clone(), ..trail };
     bench.trail.send(Arc::new(trail)).unwrap();
     bench.settle().await;
     assert!(bench.screen().contains("CreateGrant"));

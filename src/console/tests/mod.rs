@@ -87,6 +87,7 @@ impl Bench {
         let first = Feed {
             inventory: inventory_seen,
             trail: trail_seen,
+            backfills: crate::trail::Backfills::default(),
             progress: progress_seen,
             key_trails: KeyTrails {
                 ask: Box::new(move |key| {

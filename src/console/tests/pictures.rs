@@ -64,7 +64,7 @@ async fn a_pair_in_detail() {
 /// CloudTrail's answer about the first key: its last six hours.
 async fn uses_answered(bench: &Bench) {
     let since = fixture::now() - jiff::SignedDuration::from_hours(6);
-    let answer = KeyTrail::new(since, fixture::now(), fixture::uses());
+    let answer = KeyTrail::new(since, fixture::now(), fixture::uses().events().clone());
     bench.answer(fixture::arn(1), Seen::Known(Arc::new(answer))).await;
 }
 

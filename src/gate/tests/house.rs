@@ -34,6 +34,7 @@ pub(in crate::gate) fn environment() -> Environment {
         profile: None,
         endpoint: None,
         sql: Vec::new(),
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: Some(TOPIC.into()),
         audit: None,
         age: AgePolicies::default(),

@@ -89,6 +89,7 @@ fn environment() -> Environment {
         profile: None,
         endpoint: None,
         sql: vec![server("buzz-prod-1"), server("buzz-staging-1"), server("buzz-classic-1")],
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: None,
         audit: None,
         age: AgePolicies::default(),

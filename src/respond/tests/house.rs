@@ -78,6 +78,7 @@ fn environment() -> Environment {
         profile: None,
         endpoint: None,
         sql: vec![sql("prod", "buzz-prod-1.sim.internal"), sql("staging", "buzz-staging-1.sim.internal")],
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit: Some(AuditSettings { server: ServerName("prod".into()), database: "buzz_prod".into() }),
         age: AgePolicies::default(),

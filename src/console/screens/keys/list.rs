@@ -136,7 +136,9 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 /// Why there is nothing to see.
 fn empty(state: &State) -> &'static str {
     let mut healths = state.parts.iter().flat_map(|part| part.snapshot.inventory.sources.values());
-    if state.keys.picker.filtered() {
+    if state.trail.is_of_files() && !state.several() {
+        "trail logs alone are shown, and no account is asked for keys · 2 shows their events"
+    } else if state.keys.picker.filtered() {
         "no row is let through by this filter · esc shows all"
     } else if healths.clone().any(|health| health.failing.is_some()) {
         "nothing can be seen: 5 says why"

@@ -330,7 +330,7 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         Command::MarkAll => copy::mark_all(state),
         Command::Copy => return copy::open(state),
         Command::StartRunbook => start(state),
-        Command::EventsOfKey => events_of_key(state),
+        Command::EventsOfKey => return events_of_key(state),
         Command::Dependents => return depends(state),
         _ => {}
     }
@@ -412,13 +412,15 @@ fn start(state: &mut State) {
     }
 }
 
-fn events_of_key(state: &mut State) {
-    let Some(id) = selected(state).and_then(Row::key_arn).map(|arn| arn.id().to_owned()) else {
+/// Shows what is known of the key's events, and has those read back that are not followed so far.
+fn events_of_key(state: &mut State) -> Vec<Action> {
+    let Some(arn) = selected(state).and_then(Row::key_arn).cloned() else {
         state.say(Words::plain("this row leads to no KMS key, so no event can name it"));
-        return;
+        return Vec::new();
     };
     state.goto(Screen::Events);
-    super::events::filter(state, &format!("key:{id}"));
+    super::events::filter(state, &format!("key:{}", arn.id()));
+    vec![Action::ReadBack(arn)]
 }
 
 /// Opens what depends on the selected row's key, or closes it.
