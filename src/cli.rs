@@ -12,7 +12,7 @@ use portcullis::inventory::filter::LANGUAGE;
 use portcullis::inventory::{Column, Sort};
 use portcullis::model::IncidentId;
 use portcullis::settings::Overrides;
-use portcullis::trail::Column;
+use portcullis::trail;
 
 /// What every exit code means; part of `--help` and of the man page.
 pub const EXIT_CODES: &str = "\
@@ -228,7 +228,7 @@ pub enum CountBy {
     Error,
 }
 
-impl From<CountBy> for Column {
+impl From<CountBy> for trail::Column {
     fn from(by: CountBy) -> Self {
         match by {
             CountBy::Name => Self::Name,

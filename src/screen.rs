@@ -89,11 +89,11 @@ pub async fn watch(
         Err(_) => shut(&one.name, settings),
     });
     let options = options(places.collect(), settings, &look, Mode::Watch);
-    let lives: Vec<Result<Live, Feed>> = opened
+    let lives: Vec<Result<Live, Box<Feed>>> = opened
         .iter()
         .map(|one| match &one.open {
             Ok(open) => Ok(Live::start_with(&open.estate, keeper(open, settings), files.take())),
-            Err(error) => Err(shut_feed(&one.name, &error.say)),
+            Err(error) => Err(Box::new(shut_feed(&one.name, &error.say))),
         })
         .collect();
     let clock = opened.iter().find_map(|one| Some(one.open.as_ref().ok()?.estate.clock.clone()));
@@ -106,7 +106,7 @@ pub async fn watch(
                 feeds.push(live.feed());
                 alive.push(live);
             }
-            Err(feed) => feeds.push(feed),
+            Err(feed) => feeds.push(*feed),
         }
     }
     let sources = Sources { feeds, responder: None, clock, clipboard: terminal::clipboard() };
