@@ -21,10 +21,11 @@ use portcullis::console::draw::draw;
 use portcullis::console::keymap::Keymap;
 use portcullis::console::state::{Event, State, update};
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{Mode, Options};
-use portcullis::model::age::AgePolicy;
+use portcullis::console::{Mode, Options, Place};
+use portcullis::inventory::Column;
+use portcullis::model::age::AgePolicies;
 use portcullis::model::seen::Seen;
-use portcullis::trail::{Batch, Column, Store, TrailView, parse};
+use portcullis::trail::{self, Batch, Store, TrailView, parse};
 
 const EVENTS: usize = 1_000_000;
 const TOGETHER: usize = 2048;
@@ -97,7 +98,7 @@ fn held() -> Outcome<()> {
     );
     let begun = Instant::now();
     let mut ranks: Vec<u32> = (0..u32::try_from(count)?).collect();
-    events.sort_by(&mut ranks, Column::Who);
+    events.sort_by(&mut ranks, trail::Column::Who);
     println!("  sorted by who in {:.2?}", begun.elapsed());
     let begun = Instant::now();
     std::hint::black_box(store.events().raw(count / 2));
@@ -109,7 +110,7 @@ fn held() -> Outcome<()> {
 fn typing(trail: TrailView) -> Outcome<()> {
     let (width, height) = (200, 50);
     let mut terminal = Terminal::new(TestBackend::new(width, height))?;
-    let mut state = State::new(options()?, false, Arc::default(), now(), (width, height));
+    let mut state = State::new(options()?, false, vec![Arc::default()], now(), (width, height));
     let mut press = |state: &mut State, key: KeyCode| -> Outcome<Duration> {
         let begun = Instant::now();
         update(state, Event::Input(Input::Key(KeyEvent::new(key, KeyModifiers::NONE))));
@@ -117,7 +118,7 @@ fn typing(trail: TrailView) -> Outcome<()> {
         Ok(begun.elapsed())
     };
     press(&mut state, KeyCode::Char('2'))?;
-    update(&mut state, Event::Trail(Arc::new(trail)));
+    update(&mut state, Event::Trail(0, Arc::new(trail)));
     let told = |what: &str, mut all: Vec<Duration>| {
         all.sort();
         let at = |percent: usize| all[(all.len() - 1) * percent / 100];
@@ -144,20 +145,25 @@ fn typing(trail: TrailView) -> Outcome<()> {
 }
 
 fn options() -> Outcome<Options> {
-    Ok(Options {
+    let place = Place {
         environment: "production".into(),
         production: true,
         simulated: false,
         account: Some("111122223333".into()),
         region: "eu-west-1".into(),
-        mode: Mode::Watch,
         identity: Seen::Known("auditor".into()),
+        age: AgePolicies::default(),
+        column_key_cache: SignedDuration::from_hours(2),
+    };
+    Ok(Options {
+        places: vec![place],
+        columns: Column::USUAL.to_vec(),
+        columns_file: None,
+        mode: Mode::Watch,
         theme: ThemeName::Dark,
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).map_err(|error| error.to_string())?,
         runbooks: Vec::new(),
-        age: AgePolicy::default(),
-        column_key_cache: SignedDuration::from_hours(2),
         bell: true,
         save_dir: std::env::temp_dir(),
     })

@@ -13,7 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
-use open::{environment_name, open};
+use open::{environment_names, one_environment, open, open_each};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings, TrailSettings};
@@ -59,16 +59,26 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 env_file: words.env_file,
                 quotas: !words.no_quotas,
                 trail_delay: words.trail_delay.map(|seconds| (seconds, seconds)),
+                company: Serving::company(words.keys, words.pairs),
+                latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
+                throttle: words.throttle,
             };
             // Signals are caught within a runtime only.
             runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
         }
-        Verb::Keys(words) => {
+        Verb::Keys(words) => keys(&global, &words, &mut out),
+        Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
-                let format = words.format.into();
-                command::keys::run(&open.estate, format, &words.filter, person::progress(), &mut out).await
+                let open =
+                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let wanted = command::dependents::Wanted {
+                    target: words.target,
+                    database: words.database,
+                    since: words.since,
+                    json: words.format == Structured::Json,
+                };
+                command::dependents::run(&open.estate, &wanted, person::progress(), &mut out).await
             })
         }
         Verb::Events(words) if !words.from.is_empty() => events_of_files(&global, words, &mut out),
@@ -81,7 +91,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let open =
+                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
                 let (wanted, told) = (words.wanted(1000, Some(settings.state_dir.clone())), |words: &str| {
                     eprintln!("portcullis: {words}");
                 });
@@ -97,7 +108,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let open =
+                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
                 screen::respond(&open, &settings, look, incident).await
             })
         }
@@ -121,13 +133,14 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
     let files = screen::trail_files(&words.trail)?;
     runtime()?.block_on(async {
         match files {
-            Some(files) if global.environment.is_none() => {
+            Some(files) if global.environment.is_empty() => {
                 let room = settings.console.events.unwrap_or(TrailSettings::EVENTS);
-                screen::watch_files(files, room, look).await
+                screen::watch_files(files, room, &settings, look).await
             }
             files => {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
-                screen::watch(&open, look, files).await
+                let names = environment_names(&global.environment, &settings)?;
+                let opened = open_each(&settings, names, global.seed).await?;
+                screen::watch(&opened, &settings, look, files).await
             }
         }
     })
@@ -172,6 +185,28 @@ fn events_of_files(
     // A thread that waits for standard input is not waited for.
     runtime.shutdown_background();
     read
+}
+
+/// `keys`: of every environment named.
+fn keys(global: &cli::Global, words: &cli::Keys, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    runtime()?.block_on(async {
+        let names = environment_names(&global.environment, &settings)?;
+        let wanted = command::keys::Wanted::read(
+            words.format.into(),
+            &words.filter,
+            &words.columns,
+            words.sort,
+            &words.fail_on,
+            words.last_use,
+        )?;
+        let opened = open_each(&settings, names, global.seed).await?;
+        let asked = opened.iter().map(|one| command::keys::Asked {
+            environment: one.name.clone(),
+            estate: one.open.as_ref().map(|open| &open.estate).map_err(|error| error.say.as_str()),
+        });
+        command::keys::run(&asked.collect::<Vec<_>>(), &wanted, person::progress(), out).await
+    })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
@@ -222,7 +257,7 @@ fn interrupted() -> impl Future<Output = ()> + Send + use<> {
 
 fn journal(global: &Global, verb: &Journal, out: &mut impl std::io::Write) -> Result<(), CommandError> {
     let settings = settings::load(&global.overrides())?;
-    let environment = environment_name(&settings)?;
+    let environment = one_environment(&global.environment, &settings)?;
     let folder = &settings.state_dir;
     match verb {
         Journal::List { format } => command::journal::list(folder, environment, (*format).into(), out),

@@ -1,6 +1,6 @@
 //! Inventories of any size, for benchmarks: a KMS key for every two pairs, as a big company has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -9,7 +9,7 @@ use portcullis::model::catalog::{EncryptedColumn, EncryptionType, Envelope, Serv
 use portcullis::model::key::{
     KeySpec, KeyState, KeyUsage, KmsKey, LastUse, Manager, Origin, RotationRecord, RotationStatus,
 };
-use portcullis::model::pair::{CmkRef, DatabaseRef, Inventory, KeyLink, Pair, Row};
+use portcullis::model::pair::{CmkRef, DatabaseRef, Inventory, KeyLink, KeyPlace, Pair, Row};
 use portcullis::model::seen::Seen;
 use portcullis::model::source::{Source, SourceHealth};
 
@@ -20,10 +20,12 @@ pub fn inventory(pairs: usize, now: Timestamp) -> Inventory {
     let mut health = SourceHealth::default();
     health.succeeded(now);
     Inventory {
+        servers_loading: Vec::new(),
         keys: keys.into_iter().map(|key| (key.arn.clone(), key)).collect(),
         missing: BTreeMap::new(),
         servers: Vec::new(),
-        rds: Seen::Known(Vec::new()),
+        regions: BTreeSet::from(["eu-west-1".to_owned()]),
+        rds: BTreeMap::new(),
         rows,
         sources: BTreeMap::from([(Source::Kms("eu-west-1".into()), health)]),
     }
@@ -51,7 +53,11 @@ fn key(n: usize, now: Timestamp) -> KmsKey {
         multi_region: None,
         description: format!("column master key {n}").into(),
         created: now - SignedDuration::from_hours(24 * 400),
+        pending_window_days: None,
+        expiration: None,
         valid_to: None,
+        material_id: None,
+        key_store: None,
         read_at: now,
         aliases: Seen::Known(vec![format!("buzz-tutor/team-{}/data-{n}", n % 97).into()]),
         tags: Seen::Known(BTreeMap::new()),
@@ -66,6 +72,8 @@ fn key(n: usize, now: Timestamp) -> KmsKey {
             kind: Some("AUTOMATIC".into()),
             material_id: None,
             material_state: Some("CURRENT".into()),
+            import_state: None,
+            valid_to: None,
         }]),
         grants: Seen::Known(Vec::new()),
         policy: Seen::Known("{}".into()),
@@ -87,6 +95,8 @@ fn pair(n: usize, key: &KeyArn) -> Pair {
             provider: "AWS_KMS".into(),
             key_path: key.as_str().into(),
             link: KeyLink::Key { arn: key.clone() },
+            place: KeyPlace::default(),
+            siblings: 0,
         },
         algorithm: "RSA_OAEP".into(),
         envelope: Envelope::Common {

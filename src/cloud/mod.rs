@@ -4,12 +4,14 @@
 //! them refuses any operation that is not a read. What changes a key stands in [`changes`], and takes a warrant.
 
 pub mod changes;
+mod easing;
 mod failure;
 mod kms;
 pub mod notify;
 mod pace;
 mod pages;
 mod probe;
+pub mod quota;
 mod rds;
 mod session;
 mod time;
@@ -20,6 +22,7 @@ mod wire;
 pub use failure::Failure;
 pub use kms::{AliasEntry, KmsReads};
 pub use probe::{Probe, probe};
+pub use quota::Haste;
 pub use rds::RdsReads;
 pub use session::{CloudSession, Identity};
 pub use trail::{Lookup, LookupPage, TrailReads};

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
 use super::kms::KmsReads;
+use super::quota::Paces;
 use super::rds::RdsReads;
 use super::trail::{TrailReads, Turns};
 use super::wall::ReadOnlyWall;
@@ -109,6 +110,15 @@ impl CloudSession {
     pub fn kms(&self, region: &str) -> KmsReads {
         let config = self.kms_config(region).interceptor(ReadOnlyWall).build();
         KmsReads::new(aws_sdk_kms::Client::from_conf(config), region, self.clock.clone())
+    }
+
+    /// Reads of KMS in a Region for a whole account: under its quotas, with room left for others. The SDK does
+    /// not try again by itself here, where every try has to wait for its turn.
+    #[must_use]
+    pub fn kms_at_a_pace(&self, region: &str) -> KmsReads {
+        let config = self.kms_config(region).retry_config(RetryConfig::disabled()).interceptor(ReadOnlyWall);
+        let client = aws_sdk_kms::Client::from_conf(config.build());
+        KmsReads::new(client, region, self.clock.clone()).at_a_pace(Arc::new(Paces::new()))
     }
 
     /// Reads of CloudTrail in a Region. They are tried once only: LookupEvents allows two requests a second,

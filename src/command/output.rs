@@ -26,7 +26,7 @@ pub fn json<R: Serialize>(out: &mut impl Write, records: &[R]) -> io::Result<()>
     writeln!(out)
 }
 
-/// Prints records as JSON lines, text as it came.
+/// Prints records as JSON, one a line, text as it came.
 ///
 /// # Errors
 /// When writing fails.

@@ -1,6 +1,7 @@
 //! Alarms: what is new and severe, said once on every screen until somebody takes it away.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,8 +25,8 @@ pub struct Alarms {
     since: Timestamp,
     /// The findings that have had their turn, by id.
     known: HashSet<String>,
-    /// Whether everything that lay ready at the start is known.
-    caught_up: bool,
+    /// The environments of which everything that lay ready at the start is known.
+    caught_up: HashSet<usize>,
     /// Those that nobody has taken away, the newest first.
     standing: VecDeque<Alarm>,
 }
@@ -36,58 +37,63 @@ struct Alarm {
     at: Timestamp,
     /// In one sentence, fit for a screen.
     words: String,
-    /// The newest event that it rests on.
-    event: Option<(Timestamp, String)>,
+    /// The newest event that it rests on, and the environment of it.
+    event: Option<(usize, Timestamp, String)>,
 }
 
 impl Alarms {
     /// None yet, for a console that starts now.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
-        Self { since: now, known: HashSet::new(), caught_up: false, standing: VecDeque::new() }
+        Self { since: now, known: HashSet::new(), caught_up: HashSet::new(), standing: VecDeque::new() }
     }
 
     /// Whether a finding that was not known is news: not if it happened before the start, unless it was late in coming.
-    fn is_news(&self, finding: &Finding) -> bool {
-        finding.at >= self.since || (self.caught_up && finding.at >= self.since - LATE)
+    fn is_news(&self, finding: &Finding, part: usize) -> bool {
+        let late = self.caught_up.contains(&part) && finding.at >= self.since - LATE;
+        finding.at >= self.since || late
     }
 }
 
 /// Takes what is there already for known.
 pub(super) fn know(state: &mut State) {
-    take_in(state);
+    (0..state.parts.len()).for_each(|part| take_in(state, part));
     state.alarms.standing.clear();
 }
 
-/// Calls out what is new and severe in the trail.
-pub(super) fn raise(state: &mut State) -> Vec<Action> {
+/// Calls out what is new and severe in the trail of an environment.
+pub(super) fn raise(state: &mut State, part: usize) -> Vec<Action> {
     let before = state.alarms.standing.len();
-    take_in(state);
+    take_in(state, part);
     let rings = state.options.bell && state.alarms.standing.len() > before;
     if rings { vec![Action::Ring] } else { Vec::new() }
 }
 
-fn take_in(state: &mut State) {
-    let trail = std::sync::Arc::clone(&state.trail);
+fn take_in(state: &mut State, part: usize) {
+    let Some(known) = state.parts.get(part) else { return };
+    let (trail, snapshot) = (Arc::clone(&known.trail), Arc::clone(&known.snapshot));
     let loud = trail.findings.iter().filter(|finding| finding.severity >= LOUD && finding.muted.is_none());
-    let names = std::sync::Arc::clone(&state.snapshot);
+    let place =
+        state.several().then(|| visible(&state.options.places[part].environment).to_uppercase() + ": ");
     // The findings are newest first, and so are those that stand.
     for finding in loud.rev() {
-        if !state.alarms.known.insert(finding.id.clone()) || !state.alarms.is_news(finding) {
+        if !state.alarms.known.insert(finding.id.clone()) || !state.alarms.is_news(finding, part) {
             continue;
         }
-        let key = finding.keys.first().map(|key| visible(names.names.get(key)).into_owned());
+        let key = finding.keys.first().map(|key| visible(snapshot.names.get(key)).into_owned());
         let key = key.filter(|name| !finding.reason.contains(name.as_str()));
         let on = key.map_or_else(String::new, |name| format!(" · {name}"));
         let alarm = Alarm {
             severity: finding.severity,
             at: finding.at,
-            words: format!("{}{on}", visible(&finding.reason)),
-            event: finding.events.last().cloned(),
+            words: format!("{}{}{on}", place.as_deref().unwrap_or_default(), visible(&finding.reason)),
+            event: finding.events.last().map(|(at, id)| (part, *at, id.clone())),
         };
         state.alarms.standing.push_front(alarm);
     }
-    state.alarms.caught_up |= trail.has_answered();
+    if trail.has_answered() {
+        state.alarms.caught_up.insert(part);
+    }
 }
 
 /// The line at the top, and how it looks; None while there is no alarm.
@@ -113,7 +119,8 @@ pub fn ways(state: &State) -> String {
 pub(super) fn show(state: &mut State) {
     match state.alarms.standing.pop_front() {
         None => say_quiet(state),
-        Some(Alarm { event: Some((at, id)), .. }) => {
+        Some(Alarm { event: Some((part, at, id)), .. }) => {
+            state.look_at(part);
             state.goto(Screen::Events);
             events::show(state, at, &id);
         }

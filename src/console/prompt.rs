@@ -189,7 +189,11 @@ pub fn target_of(row: &Row) -> Option<Target> {
             Some(Target::ColumnKey { cek: pair.cek.clone(), database: Some(pair.cmk.database.clone()) })
         }
         Row::UnusedMasterKey { .. } | Row::UnreferencedKey { .. } => row.key_arn().cloned().map(Target::Key),
-        Row::OrphanColumnKey { .. } | Row::UnreadableDatabase { .. } | Row::UnreadableServer { .. } => None,
+        Row::OrphanColumnKey { .. }
+        | Row::UnreadableDatabase { .. }
+        | Row::UnreadableServer { .. }
+        | Row::UnreadableRegion { .. }
+        | Row::UnreadableEnvironment { .. } => None,
     }
 }
 

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::screens::keys::Reach;
 use crate::inventory::Index;
 use crate::inventory::present::{Counts, counts};
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::pair::Inventory;
 use crate::trail::KeyNames;
 
@@ -26,10 +26,10 @@ pub struct Snapshot {
 impl Snapshot {
     /// Makes `inventory` ready as it is at `now`: a good part of a second for 100,000 rows.
     #[must_use]
-    pub fn of(inventory: Arc<Inventory>, policy: AgePolicy, now: Timestamp) -> Self {
+    pub fn of(inventory: Arc<Inventory>, policies: &AgePolicies, now: Timestamp) -> Self {
         Self {
-            index: Index::build(&inventory, policy, now),
-            counts: counts(&inventory, policy, now),
+            index: Index::build(&inventory, policies, now),
+            counts: counts(&inventory, policies, now),
             reach: Reach::of(&inventory),
             names: KeyNames::of(&inventory),
             inventory,

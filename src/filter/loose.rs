@@ -32,12 +32,22 @@ impl Loose {
         Some(Self { word, places, allowed })
     }
 
+    /// How many keystrokes a part of a text may be away.
+    #[must_use]
+    pub fn allowed(&self) -> u32 {
+        self.allowed
+    }
+
     /// How far `text` (in lower case) is from holding the word: 0 where it does; None where it is not close.
     #[must_use]
     pub fn distance(&self, text: &str) -> Option<u32> {
-        let edits = self.edits(text.as_bytes());
-        let scattered = || Some(self.allowed + self.stretch(text.as_bytes())?);
-        if edits <= self.allowed { Some(edits) } else { scattered() }
+        self.mistyped(text).or_else(|| Some(self.allowed + self.stretch(text.as_bytes())?))
+    }
+
+    /// The same by keystrokes alone: all that can be close where a letter of the word is missing.
+    #[must_use]
+    pub fn mistyped(&self, text: &str) -> Option<u32> {
+        Some(self.edits(text.as_bytes())).filter(|edits| *edits <= self.allowed)
     }
 
     /// The fewest keystrokes (a letter more, less, other, or two the other way round) that make the word of some part
@@ -66,6 +76,9 @@ impl Loose {
 
     /// How many other letters stand among the word's, where they come in their order.
     fn stretch(&self, text: &[u8]) -> Option<u32> {
+        if text.len() < self.word.len() {
+            return None;
+        }
         let most = self.word.len() * 2;
         (0..text.len())
             .filter(|start| text[*start] == self.word[0])

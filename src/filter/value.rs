@@ -154,9 +154,11 @@ fn named(all: &[&'static str], op: Option<Op>, typed: &str) -> Result<Test, ()> 
         return Err(());
     }
     let mut found = Vec::new();
-    for part in typed.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+    // `not visible` and `not_visible`, as screens and JSON have it, are the same word.
+    let typed = typed.replace([' ', '_'], "-");
+    for part in typed.split(',').map(|part| part.trim_matches('-')).filter(|part| !part.is_empty()) {
         let whole = all.iter().copied().find(|word| *word == part);
-        let begun = all.iter().copied().filter(|word| word.starts_with(part));
+        let begun = all.iter().copied().filter(|word| begins(word, part));
         let before = found.len();
         match whole {
             Some(word) => found.push(word),
@@ -168,6 +170,13 @@ fn named(all: &[&'static str], op: Option<Op>, typed: &str) -> Result<Test, ()> 
         }
     }
     Ok(Test::Words(found))
+}
+
+/// Whether `part` begins the word or one of its parts: `del` is enough for `pending-deletion`.
+fn begins(word: &str, part: &str) -> bool {
+    word.starts_with(part)
+        || word.match_indices('-').any(|(at, _)| word[at + 1..].starts_with(part))
+        || (part.len() > 3 && word.replace('-', "").starts_with(part))
 }
 
 fn level(all: &[&'static str], op: Op, typed: &str) -> Result<Test, ()> {

@@ -10,8 +10,9 @@ use crate::model::catalog::{
 };
 use crate::model::dependents::RdsInstance;
 use crate::model::key::{KmsKey, Manager};
-use crate::model::pair::{CmkRef, DatabaseRef, Inventory, Pair, Row};
+use crate::model::pair::{CmkRef, DatabaseRef, EstateMark, Inventory, KeyPlace, Pair, Row, Rows};
 use crate::model::seen::{Cause, NotVisible, Seen};
+use crate::model::selector::KeySelector;
 use crate::model::source::{Source, SourceHealth};
 use crate::model::text::Untrusted;
 
@@ -24,6 +25,10 @@ pub struct Gathered {
     pub account: Option<String>,
     /// The configured Regions, and whether each one's aliases are all known.
     pub regions: BTreeMap<String, Seen<()>>,
+    /// Whether each configured Region's keys could be listed.
+    pub keys_listed: BTreeMap<String, Seen<()>>,
+    /// What marks a KMS key as one of the estate's.
+    pub estate: Vec<KeySelector>,
     /// Keys that were described.
     pub keys: BTreeMap<KeyArn, Arc<KmsKey>>,
     /// Keys that were asked for and could not be described, and why; a `Cause::NotFound` means gone.
@@ -31,16 +36,44 @@ pub struct Gathered {
     /// Where aliases lead: those listed, and others that a key path names and that were asked for.
     pub aliases: BTreeMap<AliasArn, Seen<KeyArn>>,
     pub servers: BTreeMap<ServerName, Seen<Arc<ServerCatalog>>>,
-    pub rds: Seen<Vec<RdsInstance>>,
+    pub rds: BTreeMap<String, Seen<Vec<RdsInstance>>>,
     pub sources: BTreeMap<Source, SourceHealth>,
 }
 
-/// Joins what was gathered into rows. Their order: servers that could not be read; then by database, in each
-/// one its pairs and orphans by CEK and CMK, then its unused CMKs; then KMS keys that no CMK names.
+/// Joins what was gathered.
 #[must_use]
 pub fn join(gathered: &Gathered) -> Inventory {
+    with_rows(gathered.clone(), rows(gathered))
+}
+
+/// What was gathered, with the rows that it was joined into.
+#[must_use]
+pub fn with_rows(gathered: Gathered, rows: Rows) -> Inventory {
+    Inventory {
+        keys: gathered.keys,
+        missing: gathered.missing,
+        servers: gathered.servers.values().filter_map(|catalog| catalog.known().cloned()).collect(),
+        servers_loading: gathered
+            .servers
+            .iter()
+            .filter(|(_, catalog)| matches!(catalog, Seen::Loading))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        regions: gathered.regions.keys().cloned().collect(),
+        rds: gathered.rds,
+        rows,
+        sources: gathered.sources,
+    }
+}
+
+/// Joins what was gathered into rows. Their order: Regions and servers that could not be read; then by
+/// database, in each one its pairs and orphans by CEK and CMK, then its unused CMKs; then KMS keys that no CMK
+/// names.
+#[must_use]
+pub fn rows(gathered: &Gathered) -> Rows {
     let links = Links::of(gathered);
-    let mut rows: Vec<Row> = gathered.servers.iter().filter_map(unreadable_server).collect();
+    let regions = gathered.keys_listed.iter().filter_map(unreadable_region);
+    let mut rows: Vec<Row> = regions.chain(gathered.servers.iter().filter_map(unreadable_server)).collect();
     let mut databases: Vec<(&ServerName, &DatabaseCatalog)> = gathered
         .servers
         .iter()
@@ -61,20 +94,36 @@ pub fn join(gathered: &Gathered) -> Inventory {
             }),
         }
     }
+    count_siblings(&mut rows);
     rows.extend(unreferenced(gathered, &rows));
-    Inventory {
-        keys: gathered.keys.clone(),
-        missing: gathered.missing.clone(),
-        servers: gathered.servers.values().filter_map(|catalog| catalog.known().cloned()).collect(),
-        rds: gathered.rds.clone(),
-        rows,
-        sources: gathered.sources.clone(),
-    }
+    rows.shrink_to_fit();
+    rows.into()
 }
 
 fn unreadable_server((server, catalog): (&ServerName, &Seen<Arc<ServerCatalog>>)) -> Option<Row> {
     let why = catalog.not_visible()?.clone();
     Some(Row::UnreadableServer { server: server.clone(), why })
+}
+
+fn unreadable_region((region, listed): (&String, &Seen<()>)) -> Option<Row> {
+    let why = listed.not_visible()?.clone();
+    Some(Row::UnreadableRegion { region: region.clone(), why })
+}
+
+/// Tells each CMK how many others lead to its KMS key.
+fn count_siblings(rows: &mut [Row]) {
+    let mut leading: HashMap<KeyArn, BTreeSet<(DatabaseRef, Untrusted)>> = HashMap::new();
+    for row in rows.iter() {
+        if let (Some(cmk), Some(arn)) = (row.cmk(), row.key_arn()) {
+            let one = (cmk.database.clone(), cmk.name.clone());
+            leading.entry(arn.clone()).or_default().insert(one);
+        }
+    }
+    for row in rows {
+        let (Row::Pair(Pair { cmk, .. }) | Row::UnusedMasterKey { cmk }) = row else { continue };
+        let others = cmk.link.arn().and_then(|arn| leading.get(arn)).map_or(0, |all| all.len() - 1);
+        cmk.siblings = u32::try_from(others).unwrap_or(u32::MAX);
+    }
 }
 
 /// Customer keys of ours that no row leads to, by name. AWS's own keys cannot wrap column keys of SQL Server
@@ -95,7 +144,31 @@ fn unreferenced(gathered: &Gathered, rows: &[Row]) -> Vec<Row> {
         .filter(|(arn, _)| !gathered.keys.contains_key(*arn))
         .map(|(arn, _)| (arn.id().to_owned(), arn.clone()));
     let keys: BTreeSet<(String, KeyArn)> = described.chain(hidden).collect();
-    keys.into_iter().map(|(_, key)| Row::UnreferencedKey { key }).collect()
+    let row = |key: KeyArn| Row::UnreferencedKey { estate: estate_mark(gathered, &key, &named), key };
+    keys.into_iter().map(|(_, key)| row(key)).collect()
+}
+
+/// Whether a key that is not `named` is marked as one of the estate. The first mark that it bears is told.
+fn estate_mark(gathered: &Gathered, arn: &KeyArn, named: &HashSet<&KeyArn>) -> EstateMark {
+    let Some(key) = gathered.keys.get(arn) else {
+        return match (gathered.estate.is_empty(), gathered.missing.get(arn)) {
+            (false, Some(why)) => EstateMark::CannotTell { why: why.clone() },
+            _ => EstateMark::Unmarked,
+        };
+    };
+    let mut family = key.multi_region.iter().flat_map(|family| family.relatives_of(arn));
+    if let Some(named) = family.find(|relative| named.contains(relative)) {
+        return EstateMark::StandsBy { named: named.clone() };
+    }
+    let mut mark = EstateMark::Unmarked;
+    for by in &gathered.estate {
+        match by.selects(key) {
+            Ok(true) => return EstateMark::Marked { by: by.clone() },
+            Ok(false) => {}
+            Err(why) => mark = EstateMark::CannotTell { why },
+        }
+    }
+    mark
 }
 
 /// The key that a row's key path names by ARN, seen or not.
@@ -169,6 +242,8 @@ impl Database<'_> {
             provider: key.provider.clone(),
             key_path: key.key_path.clone(),
             link: self.links.follow(&key.key_path),
+            place: self.links.place(&key.key_path),
+            siblings: 0,
         }
     }
 
@@ -184,6 +259,8 @@ impl Database<'_> {
                 path: String::new(),
                 why: NotVisible::new(Cause::NotFound, why),
             },
+            place: KeyPlace::default(),
+            siblings: 0,
         }
     }
 }

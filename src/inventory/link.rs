@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::arn::{AliasArn, KeyArn, KeyPath};
 use crate::model::catalog::Envelope;
-use crate::model::pair::KeyLink;
+use crate::model::pair::{KeyLink, KeyPlace, unwatched};
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::text::Untrusted;
 
@@ -44,6 +44,19 @@ impl<'a> Links<'a> {
         }
     }
 
+    /// What is out of the ordinary about where a key path's key is, seen or not.
+    pub(super) fn place(&self, path: &Untrusted) -> KeyPlace {
+        let (account, region) = match &KeyPath::read(path.raw()) {
+            KeyPath::Other(_) => return KeyPlace::default(),
+            KeyPath::Key(arn) => (arn.account().to_owned(), arn.region().to_owned()),
+            KeyPath::Alias(alias) => (alias.account().to_owned(), alias.region().to_owned()),
+        };
+        KeyPlace {
+            foreign: self.gathered.account.as_ref().is_some_and(|ours| *ours != account),
+            unwatched: !self.gathered.regions.contains_key(&region),
+        }
+    }
+
     fn through(&self, alias: AliasArn) -> KeyLink {
         match self.gathered.aliases.get(&alias) {
             Some(Seen::Known(key)) => match self.to_key(key, alias.as_str()) {
@@ -79,10 +92,7 @@ impl<'a> Links<'a> {
             }
             Some(why) => KeyLink::NotVisible { path, why: why.clone() },
             None if !self.gathered.regions.contains_key(region) => {
-                let reason = format!(
-                    "the key is in {region}, which is not among this environment's Regions: add it to the settings to see it"
-                );
-                KeyLink::NotVisible { path, why: NotVisible::new(Cause::Unreachable, reason) }
+                KeyLink::NotVisible { path, why: NotVisible::new(Cause::Unreachable, unwatched(region)) }
             }
             None => KeyLink::Loading { path },
         }

@@ -124,27 +124,11 @@ impl Severity {
 /// KMS's name in CloudTrail.
 pub const KMS: &str = "kms.amazonaws.com";
 
-/// Calls that use a key, as CloudTrail names them.
-pub const CRYPTOGRAPHIC: [&str; 12] = [
-    "Decrypt",
-    "DeriveSharedSecret",
-    "Encrypt",
-    "GenerateDataKey",
-    "GenerateDataKeyPair",
-    "GenerateDataKeyPairWithoutPlaintext",
-    "GenerateDataKeyWithoutPlaintext",
-    "GenerateMac",
-    "ReEncrypt",
-    "Sign",
-    "Verify",
-    "VerifyMac",
-];
-
 impl KeyEvent {
     /// Whether it is cryptographic use of a key, or an attempt at it.
     #[must_use]
     pub fn is_use(&self) -> bool {
-        self.source.raw() == KMS && CRYPTOGRAPHIC.contains(&self.name.raw())
+        self.source.raw() == KMS && super::usage::is_cryptographic(self.name.raw())
     }
 
     /// Whether the service did it by itself, without a call: a rotation, a deletion come due.

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::arn::KeyArn;
-use super::seen::Seen;
+use super::seen::{Cause, NotVisible, Seen};
 use super::text::Untrusted;
 
 /// Everything known of one KMS key. `DescribeKey` gave the plain fields at `read_at`; each other fact has a
@@ -25,8 +25,16 @@ pub struct KmsKey {
     pub created: Timestamp,
     /// When KMS will delete it; it may come up to 24 h late.
     pub deletion_date: Option<Timestamp>,
-    /// When imported material expires.
+    /// The days that were asked for while replicas hold a primary's deletion up; there is no date then.
+    pub pending_window_days: Option<u32>,
+    /// Whether imported material expires; None for material that was not imported, or is not there yet.
+    pub expiration: Option<ExpirationModel>,
+    /// When imported material expires: the earliest of all that the key has.
     pub valid_to: Option<Timestamp>,
+    /// The material in use (`CurrentKeyMaterialId`): what events of decryption name too.
+    pub material_id: Option<String>,
+    /// Where the material is kept, if that is not KMS itself.
+    pub key_store: Option<KeyStore>,
     /// When `DescribeKey` said all this.
     pub read_at: Timestamp,
     /// Names without the `alias/` prefix.
@@ -65,16 +73,22 @@ impl KmsKey {
                     "imported material: import new material, then rotate on demand",
                 ),
                 Origin::CustomKeyStore | Origin::ExternalKeyStore | Origin::Other(_) => {
-                    AutomaticRotation::Impossible("keys in custom key stores do not rotate automatically")
+                    AutomaticRotation::Impossible(
+                        "KMS does not rotate keys in custom key stores: a new key is the only way",
+                    )
                 }
             }
         }
     }
 
     /// When the material in use came: its last rotation, else the key's creation. Not known while the
-    /// rotations are not.
+    /// rotations are not; not to be had where there is no material.
     #[must_use]
     pub fn material_since(&self) -> Seen<Timestamp> {
+        if self.state == KeyState::PendingImport {
+            let why = "the key has no usable material: import it first";
+            return Seen::NotVisible(NotVisible::new(Cause::Unsupported, why));
+        }
         match &self.rotations {
             Seen::Loading => Seen::Loading,
             Seen::NotVisible(why) => Seen::NotVisible(why.clone()),
@@ -177,6 +191,37 @@ aws_words!(
     Manager { Customer = "CUSTOMER", Aws = "AWS" }
 );
 
+aws_words!(
+    /// Whether imported material expires.
+    ExpirationModel { Expires = "KEY_MATERIAL_EXPIRES", DoesNotExpire = "KEY_MATERIAL_DOES_NOT_EXPIRE" }
+);
+
+/// A custom key store, and what a key is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum KeyStore {
+    /// In a cluster of `CloudHSM`.
+    CloudHsm { store_id: String, cluster_id: Option<String> },
+    /// Outside AWS, behind a proxy: `xks_key_id` is the key's name in the external key manager.
+    External { store_id: String, xks_key_id: Option<Untrusted> },
+}
+
+impl fmt::Display for KeyStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let visible = super::text::visible;
+        match self {
+            Self::CloudHsm { store_id, cluster_id } => {
+                write!(f, "CloudHSM, store {}", visible(store_id))?;
+                cluster_id.iter().try_for_each(|id| write!(f, ", cluster {}", visible(id)))
+            }
+            Self::External { store_id, xks_key_id } => {
+                write!(f, "external, store {}", visible(store_id))?;
+                xks_key_id.iter().try_for_each(|id| write!(f, ", key {id} there"))
+            }
+        }
+    }
+}
+
 /// A multi-Region key's place among its relatives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MultiRegion {
@@ -184,6 +229,14 @@ pub struct MultiRegion {
     pub primary: KeyArn,
     /// Every replica, this one included where it is one. Each has its own state.
     pub replicas: Vec<KeyArn>,
+}
+
+impl MultiRegion {
+    /// The family without `key`: the primary first, each once.
+    pub fn relatives_of<'a>(&'a self, key: &'a KeyArn) -> impl Iterator<Item = &'a KeyArn> {
+        let replicas = self.replicas.iter().filter(|replica| **replica != self.primary);
+        std::iter::once(&self.primary).chain(replicas).filter(move |arn| *arn != key)
+    }
 }
 
 /// What `GetKeyRotationStatus` says.
@@ -198,15 +251,19 @@ pub struct RotationStatus {
 }
 
 /// One entry of `ListKeyRotations`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotationRecord {
     /// None for the first material, which was never rotated to.
     pub at: Option<Timestamp>,
     /// `AUTOMATIC` or `ON_DEMAND`.
     pub kind: Option<String>,
     pub material_id: Option<String>,
-    /// `CURRENT`, `NON_CURRENT` …
+    /// `CURRENT`, `NON_CURRENT`, `PENDING_ROTATION`, `PENDING_MULTI_REGION_IMPORT_AND_ROTATION`.
     pub material_state: Option<String>,
+    /// For imported material: `IMPORTED` or `PENDING_IMPORT`. Any that is missing makes the key unusable.
+    pub import_state: Option<String>,
+    /// When this material expires, where it was imported and does.
+    pub valid_to: Option<Timestamp>,
 }
 
 /// A grant on a key.
@@ -219,6 +276,11 @@ pub struct Grant {
     /// The encryption context it is bound to, as JSON text.
     pub constraints: Option<Untrusted>,
     pub created: Option<Timestamp>,
+    /// Who may retire it besides the grantee (where its operations say so) and the account.
+    #[serde(default)]
+    pub retiring: Option<Untrusted>,
+    /// The account that it was issued under, as KMS writes it.
+    pub issuing_account: Option<Untrusted>,
 }
 
 /// What `GetKeyLastUsage` says. Successful cryptographic use only.

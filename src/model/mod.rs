@@ -10,10 +10,13 @@ pub mod pair;
 pub mod particulars;
 pub mod plan;
 pub mod policy;
+pub mod rotation;
 pub mod seen;
+pub mod selector;
 mod sentence;
 pub mod source;
 pub mod text;
+pub mod usage;
 
 /// A validated incident id: what an operator calls the incident, e.g. `INC-2026-0142`.
 ///

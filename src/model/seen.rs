@@ -1,5 +1,6 @@
 //! What is known, what is still being asked, and what may not be seen: three different things, always said apart.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -107,6 +108,50 @@ impl<T> Seen<T> {
             Self::Known(fact) => tell(fact),
             Self::NotVisible(why) => why.to_string(),
         }
+    }
+}
+
+/// What several places were asked for, each answering for itself: known here, not visible there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Partly<T> {
+    /// What the places that answered say.
+    pub known: Vec<T>,
+    /// The places (Regions) that could not be read, and why: there may be more in each.
+    pub not_visible: BTreeMap<String, NotVisible>,
+    /// The places whose answer is under way.
+    pub loading: BTreeSet<String>,
+}
+
+impl<T> Default for Partly<T> {
+    fn default() -> Self {
+        Self { known: Vec::new(), not_visible: BTreeMap::new(), loading: BTreeSet::new() }
+    }
+}
+
+impl<T> Partly<T> {
+    /// Whether every place answered, so that what is known is all there is.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.not_visible.is_empty() && self.loading.is_empty()
+    }
+
+    /// Takes in what a place said.
+    pub fn add(&mut self, place: &str, said: Seen<impl IntoIterator<Item = T>>) {
+        match said {
+            Seen::Known(all) => self.known.extend(all),
+            Seen::Loading => {
+                self.loading.insert(place.to_owned());
+            }
+            Seen::NotVisible(why) => {
+                self.not_visible.insert(place.to_owned(), why);
+            }
+        }
+    }
+
+    /// What is not known, a place each, in words: `eu-west-1: not visible: …`, `us-east-1: loading`.
+    pub fn gaps(&self) -> impl Iterator<Item = String> {
+        let hidden = self.not_visible.iter().map(|(place, why)| format!("{place}: {why}"));
+        hidden.chain(self.loading.iter().map(|place| format!("{place}: loading")))
     }
 }
 

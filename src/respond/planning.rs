@@ -14,6 +14,7 @@ use crate::model::plan::{Observed, Operation, Plan};
 use crate::model::seen::Seen;
 use crate::model::source::Source;
 use crate::runbook::{Found, Run};
+use crate::trail::KeyUse;
 
 /// How long a plan holds.
 const PLAN_LASTS: SignedDuration = SignedDuration::from_mins(15);
@@ -93,6 +94,7 @@ pub(super) fn preview(
     inventory: &Inventory,
     estate: &Estate,
     dropped: Option<&ProvedChange>,
+    used: KeyUse,
     now: Timestamp,
 ) -> Result<Preview, Trouble> {
     let mut warnings = Vec::new();
@@ -102,6 +104,7 @@ pub(super) fn preview(
     if !inventory.keys.contains_key(&plan.key) {
         warnings.push("this key is not in the inventory: grants and relatives are not known".to_owned());
     }
+    warnings.extend(old_key(&plan, inventory, now));
     warnings.extend(old_catalogs(inventory, now));
     warnings.extend(dropped.and_then(|drop| beyond_window(&plan, drop, estate, now)));
     let acting_as = match &estate.identity {
@@ -109,10 +112,17 @@ pub(super) fn preview(
         Seen::Loading => "not known: not asked yet".to_owned(),
         Seen::NotVisible(why) => format!("not known: {}", why.reason),
     };
-    let dependents = Dependents::of(&plan.key, inventory);
+    let dependents = Dependents::of(&plan.key, inventory).used(used.usage, used.down_since);
     let mut preview = Preview::of(plan, dependents, &estate.environment, acting_as)?;
     preview.warnings.extend(warnings);
     Ok(preview)
+}
+
+/// Grants and relatives are as the inventory has them: the state alone was read just now.
+fn old_key(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Option<String> {
+    let read_at = inventory.keys.get(&plan.key)?.read_at;
+    (now.duration_since(read_at) > CATALOG_IS_OLD)
+        .then(|| format!("what is told of the key's grants and relatives is {} old", ago(read_at, now)))
 }
 
 /// SQL catalogs that may not show all that depends on the key any more.

@@ -8,12 +8,12 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::age::{RawAge, RawMark};
 use super::detections::RawDetections;
 use super::{
     AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, Settings, SqlServerSettings,
     TrailSettings,
 };
-use crate::model::age::AgePolicy;
 use crate::model::catalog::ServerName;
 use crate::model::text::visible;
 
@@ -135,6 +135,7 @@ struct RawConsole {
     theme: Option<String>,
     events: Option<Spanned<usize>>,
     bell: Option<bool>,
+    columns: Option<Vec<String>>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -155,6 +156,8 @@ struct RawEnvironment {
     #[serde(default)]
     trail: RawTrail,
     age: Option<RawAge>,
+    #[serde(default)]
+    estate: Vec<Spanned<RawMark>>,
     audit: Option<RawAudit>,
     #[serde(default)]
     sql: Vec<RawSql>,
@@ -168,13 +171,6 @@ struct RawTrail {
     roles: Vec<String>,
     #[serde(default)]
     secrets: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAge {
-    max_days: Option<Spanned<u32>>,
-    grace_days: Option<u32>,
 }
 
 #[derive(Deserialize)]
@@ -241,6 +237,7 @@ impl Reader<'_> {
             console: ConsoleSettings {
                 theme: raw.console.theme,
                 events,
+                columns: raw.console.columns,
                 keys: raw.console.keys,
                 bell: raw.console.bell.unwrap_or(true),
             },
@@ -280,7 +277,8 @@ impl Reader<'_> {
             },
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
             audit,
-            age: self.age(raw.age.as_ref()),
+            age: self.age(raw.age),
+            estate: self.estate(raw.estate),
             column_key_cache: self.duration(raw.column_key_cache.as_ref(), SignedDuration::from_hours(2)),
             approvals: raw.approvals.unwrap_or(0),
             recovery_window: self.duration(raw.recovery_window.as_ref(), SignedDuration::from_hours(7 * 24)),
@@ -397,20 +395,6 @@ impl Reader<'_> {
             self.mistake(Some(raw.server.span().start), reason);
         }
         AuditSettings { server: ServerName(raw.server.into_inner()), database: raw.database }
-    }
-
-    fn age(&mut self, raw: Option<&RawAge>) -> AgePolicy {
-        let default = AgePolicy::default();
-        let Some(raw) = raw else { return default };
-        if let Some(days) = &raw.max_days
-            && !(1..=3650).contains(days.get_ref())
-        {
-            self.mistake(Some(days.span().start), "max_days takes 1 to 3650".into());
-        }
-        AgePolicy {
-            max_days: raw.max_days.as_ref().map_or(default.max_days, |days| *days.get_ref()),
-            grace_days: raw.grace_days.unwrap_or(default.grace_days),
-        }
     }
 
     pub(super) fn duration(

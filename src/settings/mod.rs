@@ -1,5 +1,6 @@
 //! Settings: files, environment variables and flags, later ones winning, validated into one [`Settings`].
 
+mod age;
 mod detections;
 mod load;
 
@@ -9,8 +10,9 @@ use std::path::PathBuf;
 use jiff::SignedDuration;
 
 use crate::detect::Detections;
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
+use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
 
@@ -48,6 +50,8 @@ pub struct ConsoleSettings {
     pub theme: Option<String>,
     /// Events kept in memory, where an environment does not say; 1,000,000 by default.
     pub events: Option<usize>,
+    /// The columns of the Keys screen, until somebody chooses others there.
+    pub columns: Option<Vec<String>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
     /// Whether the terminal's bell sounds for what is new and severe; true by default.
@@ -56,7 +60,7 @@ pub struct ConsoleSettings {
 
 impl Default for ConsoleSettings {
     fn default() -> Self {
-        Self { theme: None, events: None, keys: BTreeMap::new(), bell: true }
+        Self { theme: None, events: None, columns: None, keys: BTreeMap::new(), bell: true }
     }
 }
 
@@ -82,7 +86,9 @@ pub struct Environment {
     pub alert_topic: Option<String>,
     /// Where the SQL audit row of each change goes.
     pub audit: Option<AuditSettings>,
-    pub age: AgePolicy,
+    pub age: AgePolicies,
+    /// What marks a KMS key as one of this estate's, so that one which no master key names stands out.
+    pub estate: Vec<KeySelector>,
     /// How long clients may keep decrypted column keys: SqlClient's default is 2 hours.
     pub column_key_cache: SignedDuration,
     /// People who must approve a change besides the requester.

@@ -15,6 +15,7 @@ mod rules;
 mod severity;
 mod store;
 mod sweep;
+mod uses;
 mod view;
 mod watched;
 
@@ -26,4 +27,5 @@ pub use present::{EventLine, EventRecord, outcome_word, sentence};
 pub use rules::context_of;
 pub use store::{Batch, Column, Count, Ending, EventKey, Events, Question, Store, Taken};
 pub use sweep::{Limits, load_judged, load_once};
+pub use uses::{KeyTrail, KeyTrailLimits, KeyUse, in_a_hurry, key_use, read_key_trail};
 pub use view::{Backfill, TrailSource, TrailView};

@@ -13,7 +13,7 @@ pub fn context_of(estate: &Estate) -> Context {
         regions: environment.regions.clone(),
         roles: environment.trail.roles.clone(),
         secrets: environment.trail.secrets.clone(),
-        rotation_days: Some(environment.age.max_days),
+        rotation_days: Some(environment.age.default.max_days),
         ..Context::default()
     }
 }

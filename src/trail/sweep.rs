@@ -93,7 +93,7 @@ async fn load_region(
 }
 
 /// Reads a sweep to its end, patiently where it is throttled.
-async fn finish(
+pub(super) async fn finish(
     sweep: &mut Sweep,
     reads: &TrailReads,
     watched: &TrailSettings,

@@ -50,7 +50,9 @@ pub struct Backfill {
 }
 
 impl TrailSource {
-    pub(super) fn new(source: Source) -> Self {
+    /// A source of which nothing is known yet.
+    #[must_use]
+    pub fn new(source: Source) -> Self {
         Self {
             source,
             health: SourceHealth::default(),
@@ -100,6 +102,12 @@ impl TrailView {
     #[must_use]
     pub fn has_answered(&self) -> bool {
         self.sources.iter().any(|source| source.health.last_success.is_some())
+    }
+
+    /// How the trail of a Region does, where it is followed.
+    #[must_use]
+    pub fn region(&self, region: &str) -> Option<&TrailSource> {
+        self.sources.iter().find(|one| matches!(&one.source, Source::Trail(name) if name == region))
     }
 
     /// The first source that fails, and why.

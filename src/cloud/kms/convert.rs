@@ -16,8 +16,8 @@ use crate::cloud::failure::Failure;
 use crate::cloud::time;
 use crate::model::arn::KeyArn;
 use crate::model::key::{
-    Grant, KeySpec, KeyState, KeyUsage, KmsKey, LastUse, Manager, MultiRegion, Origin, RotationRecord,
-    RotationStatus,
+    ExpirationModel, Grant, KeySpec, KeyState, KeyStore, KeyUsage, KmsKey, LastUse, Manager, MultiRegion,
+    Origin, RotationRecord, RotationStatus,
 };
 use crate::model::seen::Seen;
 use crate::model::text::Untrusted;
@@ -59,10 +59,18 @@ pub(super) fn key(
         .multi_region_configuration
         .map(|relatives| multi_region(operation, relatives))
         .transpose()?;
+    let origin = Origin::from(required(operation, "the key's origin", metadata.origin)?.as_str());
+    let key_store = metadata.custom_key_store_id.map(|store_id| match origin {
+        Origin::ExternalKeyStore => KeyStore::External {
+            store_id,
+            xks_key_id: metadata.xks_key_configuration.and_then(|key| key.id).map(Untrusted::from),
+        },
+        _ => KeyStore::CloudHsm { store_id, cluster_id: metadata.cloud_hsm_cluster_id },
+    });
     Ok(KmsKey {
         arn: key_arn(operation, metadata.arn.as_deref())?,
         state: KeyState::from(required(operation, "the key's state", metadata.key_state)?.as_str()),
-        origin: Origin::from(required(operation, "the key's origin", metadata.origin)?.as_str()),
+        origin,
         spec: KeySpec::from(required(operation, "the key's spec", spec)?),
         usage: KeyUsage::from(required(operation, "the key's usage", metadata.key_usage)?.as_str()),
         manager: Manager::from(required(operation, "the key's manager", metadata.key_manager)?.as_str()),
@@ -70,7 +78,11 @@ pub(super) fn key(
         description: metadata.description.unwrap_or_default().into(),
         created: required(operation, "the creation date", instant(operation, metadata.creation_date)?)?,
         deletion_date: instant(operation, metadata.deletion_date)?,
+        pending_window_days: metadata.pending_deletion_window_in_days.and_then(|d| u32::try_from(d).ok()),
+        expiration: metadata.expiration_model.map(|model| ExpirationModel::from(model.as_str())),
         valid_to: instant(operation, metadata.valid_to)?,
+        material_id: metadata.current_key_material_id,
+        key_store,
         read_at,
         aliases: Seen::Loading,
         tags: Seen::Loading,
@@ -112,6 +124,8 @@ pub(super) fn rotation(operation: Operation, entry: RotationsListEntry) -> Resul
         kind: entry.rotation_type.map(|kind| kind.as_str().to_owned()),
         material_id: entry.key_material_id,
         material_state: entry.key_material_state.map(|state| state.as_str().to_owned()),
+        import_state: entry.import_state.map(|state| state.as_str().to_owned()),
+        valid_to: instant(operation, entry.valid_to)?,
     })
 }
 
@@ -125,6 +139,8 @@ pub(super) fn grant(operation: Operation, entry: GrantListEntry) -> Result<Grant
         operations: operations.iter().map(|operation| operation.as_str().to_owned()).collect(),
         constraints: entry.constraints.and_then(|bound| constraints(&bound)),
         created: instant(operation, entry.creation_date)?,
+        retiring: entry.retiring_principal.or(entry.retiring_service_principal).map(Untrusted::from),
+        issuing_account: entry.issuing_account.map(Untrusted::from),
     })
 }
 

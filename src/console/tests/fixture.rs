@@ -1,17 +1,18 @@
 //! A hand-made account: one key of every kind that the screens tell apart.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::console::keymap::Keymap;
 use crate::console::theme::ThemeName;
-use crate::console::{Mode, Options, RunbookCard};
+use crate::console::{Mode, Options, Place, RunbookCard};
 use crate::detect::{Finding, Muted};
 use crate::gate::preview::Preview;
+use crate::inventory::Column;
 use crate::journal::Entry;
-use crate::model::age::{AgePolicy, DAY};
+use crate::model::age::{AgePolicies, DAY};
 use crate::model::arn::KeyArn;
 use crate::model::catalog::{EncryptedColumn, EncryptionType, Envelope, ServerName};
 use crate::model::dependents::{Dependents, RdsInstance};
@@ -20,7 +21,7 @@ use crate::model::key::{
     Grant, KeySpec, KeyState, KeyUsage, KmsKey, LastUse, Manager, MultiRegion, Origin, RotationRecord,
     RotationStatus,
 };
-use crate::model::pair::{CmkRef, DatabaseRef, Inventory, KeyLink, Pair, Row};
+use crate::model::pair::{CmkRef, DatabaseRef, EstateMark, Inventory, KeyLink, KeyPlace, Pair, Row};
 use crate::model::plan::{Observed, Operation, Plan};
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
@@ -42,6 +43,16 @@ pub fn arn(number: u32) -> KeyArn {
         .unwrap()
 }
 
+/// The account, the application, and everybody else through S3.
+const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
+    {"Sid": "EnableIamPolicies", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+     "Action": "kms:*", "Resource": "*"},
+    {"Sid": "App", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/app-decryptor"},
+     "Action": ["kms:Decrypt", "kms:DescribeKey"], "Resource": "*"},
+    {"Sid": "TemporaryForTests", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*",
+     "Condition": {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}}
+]}"#;
+
 /// An ordinary key, rotated `age` days ago.
 pub fn key(number: u32, alias: &str, age: i32) -> KmsKey {
     let rotated = now() - days(age);
@@ -56,7 +67,11 @@ pub fn key(number: u32, alias: &str, age: i32) -> KmsKey {
         description: "Column encryption".into(),
         created: now() - days(age + 400),
         deletion_date: None,
+        pending_window_days: None,
+        expiration: None,
         valid_to: None,
+        material_id: None,
+        key_store: None,
         read_at: now() - SignedDuration::from_secs(8),
         aliases: Seen::Known(vec![alias.into()]),
         tags: Seen::Known(BTreeMap::from([("team".to_owned(), "payments".into())])),
@@ -71,6 +86,8 @@ pub fn key(number: u32, alias: &str, age: i32) -> KmsKey {
             kind: Some("AUTOMATIC".into()),
             material_id: None,
             material_state: Some("CURRENT".into()),
+            import_state: None,
+            valid_to: None,
         }]),
         grants: Seen::Known(vec![
             grant("rds.amazonaws.com"),
@@ -93,6 +110,8 @@ fn grant(to: &str) -> Grant {
         operations: vec!["Decrypt".into()],
         constraints: None,
         created: None,
+        retiring: None,
+        issuing_account: None,
     }
 }
 
@@ -111,6 +130,8 @@ pub fn pair(cek: &str, database_name: &str, key: u32) -> Pair {
             provider: "AWS_KMS_PROVIDER".into(),
             key_path: arn.as_str().into(),
             link: KeyLink::Key { arn },
+            place: KeyPlace::default(),
+            siblings: 0,
         },
         algorithm: "RSA_OAEP".into(),
         envelope: Envelope::Common { key_path: "x".into(), ciphertext_bytes: 184, signature_bytes: 256 },
@@ -169,7 +190,7 @@ fn rows() -> Vec<Row> {
             KeyLink::Gone { path: "arn:aws:kms:eu-west-1:111122223333:alias/buzz-tutor/lost".into() },
         ),
         Row::Pair(pair("CEK_\u{1b}]52;c;evil", "buzz_prod", 8)),
-        Row::UnreferencedKey { key: arn(8) },
+        Row::UnreferencedKey { key: arn(8), estate: EstateMark::Unmarked },
         Row::UnreadableDatabase {
             database: database("buzz_hr"),
             why: NotVisible::new(
@@ -216,8 +237,9 @@ pub fn inventory() -> Inventory {
         ],
     });
     let hostile = key(8, "evil\u{202e}sal/\u{1b}[31mred", 20);
-    let keys =
-        [key(1, "buzz-tutor/user-data", 41), disabled, pending, overdue, imported, half_seen, multi, hostile];
+    let mut first = key(1, "buzz-tutor/user-data", 41);
+    first.policy = Seen::Known(POLICY.into());
+    let keys = [first, disabled, pending, overdue, imported, half_seen, multi, hostile];
     let rows = rows();
     let health = |ago: i64| SourceHealth {
         last_success: Some(now() - SignedDuration::from_secs(ago)),
@@ -225,15 +247,19 @@ pub fn inventory() -> Inventory {
     };
     Inventory {
         keys: keys.into_iter().map(|key| (key.arn.clone(), Arc::new(key))).collect(),
-        rds: Seen::Known(vec![RdsInstance {
-            id: "buzz-prod-1".into(),
-            status: "available".into(),
-            engine: "sqlserver-ee".into(),
-            storage_key: Some(arn(1)),
-            endpoint: None,
-            region: "eu-west-1".into(),
-        }]),
-        rows,
+        regions: BTreeSet::from(["eu-west-1".to_owned()]),
+        rds: BTreeMap::from([(
+            "eu-west-1".to_owned(),
+            Seen::Known(vec![RdsInstance {
+                id: "buzz-prod-1".into(),
+                status: "available".into(),
+                engine: "sqlserver-ee".into(),
+                storage_key: Some(arn(1)),
+                endpoint: None,
+                region: "eu-west-1".into(),
+            }]),
+        )]),
+        rows: rows.into(),
         sources: BTreeMap::from([
             (Source::Kms("eu-west-1".into()), health(8)),
             (Source::Sql(ServerName("sql-1".into())), health(31)),
@@ -357,15 +383,56 @@ pub fn trail() -> TrailView {
     TrailView { events: events.events().clone(), findings: findings(), sources: vec![source] }
 }
 
-pub fn options(mode: Mode) -> Options {
-    Options {
-        environment: "production".into(),
-        production: true,
+/// A trail that has been followed for ten minutes only.
+pub fn trail_just_begun() -> TrailView {
+    let mut trail = trail();
+    for source in &mut trail.sources {
+        source.uses_since = Some(now() - SignedDuration::from_mins(10));
+    }
+    trail
+}
+
+/// Uses of the first key: by the application, by RDS on its behalf, and tries by somebody of another account.
+pub fn uses() -> Store {
+    let mut store = Store::new(1000);
+    let denied = || Outcome::Denied { code: "AccessDenied".into(), message: "not authorized".into() };
+    for number in 0..46 {
+        let (who, account, from, outcome) = match number {
+            0..40 => ("i-0a41c7d2", "111122223333", "10.20.1.17", Outcome::Allowed),
+            40..44 => ("buzz-prod-1", "111122223333", "rds.amazonaws.com", Outcome::Allowed),
+            _ => ("mallory", "444455556666", "203.0.113.66", denied()),
+        };
+        let event = event(100 + number, i64::from(2 + number % 50), "Decrypt", who, Severity::Info, outcome);
+        let event = KeyEvent {
+            keys: vec![arn(1)],
+            who: Who { role: None, account: Some(account.into()), ..event.who },
+            from: from.into(),
+            ..event
+        };
+        store.insert(event, "{}");
+    }
+    store
+}
+
+pub fn place(environment: &str, production: bool) -> Place {
+    Place {
+        environment: environment.into(),
+        production,
         simulated: false,
         account: Some("111122223333".into()),
         region: "eu-west-1".into(),
-        mode,
         identity: Seen::Known("oncall-a via emergency-key-admin".into()),
+        age: AgePolicies::default(),
+        column_key_cache: SignedDuration::from_hours(2),
+    }
+}
+
+pub fn options(mode: Mode) -> Options {
+    Options {
+        places: vec![place("production", true)],
+        columns: Column::USUAL.to_vec(),
+        columns_file: None,
+        mode,
         theme: ThemeName::Dark,
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).unwrap(),
@@ -380,8 +447,6 @@ pub fn options(mode: Mode) -> Options {
             },
             RunbookCard { id: "key-recovery".into(), title: "Key recovery".into(), text: "Raises the gate.".into() },
         ],
-        age: AgePolicy::default(),
-        column_key_cache: SignedDuration::from_hours(2),
         bell: true,
         save_dir: std::env::temp_dir(),
     }

@@ -14,7 +14,7 @@ use crate::console::snapshot::Snapshot;
 use crate::console::state::{Event, State, update};
 use crate::respond::view::{Told, Waiting};
 
-const WALKS: [&[&str]; 15] = [
+const WALKS: [&[&str]; 20] = [
     &[],
     &["enter"],
     &["/", "x"],
@@ -30,6 +30,11 @@ const WALKS: [&[&str]; 15] = [
     &["2", "u", "enter", "esc"],
     &["2", "space", "f", "d", "r"],
     &["a", "enter", "end"],
+    &["d", "pgdn", "down"],
+    &["ctrl-d", "end"],
+    &["v", "space", "enter"],
+    &["b", "z", "m", "y"],
+    &["b", "b", "left", "M", "/", "q"],
 ];
 
 fn waitings() -> [Waiting; 7] {
@@ -46,9 +51,9 @@ fn waitings() -> [Waiting; 7] {
 
 fn state() -> State {
     let options = fixture::options(Mode::Respond { incident: fixture::incident() });
-    let mut state = State::new(options, true, Arc::new(fixture::trail()), fixture::now(), (80, 24));
-    let snapshot = Snapshot::of(Arc::new(fixture::inventory()), state.options.age, fixture::now());
-    update(&mut state, Event::Inventory(Arc::new(snapshot)));
+    let mut state = State::new(options, true, vec![Arc::new(fixture::trail())], fixture::now(), (80, 24));
+    let snapshot = Snapshot::of(Arc::new(fixture::inventory()), &state.place().age, fixture::now());
+    update(&mut state, Event::Inventory(0, Arc::new(snapshot)));
     update(&mut state, Event::Told(Box::new(Told::Journal(fixture::journal()))));
     state
 }

@@ -1,6 +1,5 @@
 //! A gate on a fake AWS, and what goes through it.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,10 +12,10 @@ use crate::database::Dialer;
 use crate::estate::{Acting, Estate, Wire};
 use crate::gate::{Approved, Gate, Outcome, Preview, Progress, UnfinishedChange, unfinished};
 use crate::journal::Journal;
-use crate::model::age::AgePolicy;
+use crate::model::age::AgePolicies;
 use crate::model::dependents::Dependents;
+use crate::model::pair::Inventory;
 use crate::model::plan::{Observed, Operation, Plan};
-use crate::model::seen::Seen;
 use crate::settings::Environment;
 use crate::settings::secrecy_text::SecretText;
 
@@ -38,7 +37,8 @@ pub(in crate::gate) fn environment() -> Environment {
         trail: crate::settings::TrailSettings::default(),
         alert_topic: Some(TOPIC.into()),
         audit: None,
-        age: AgePolicy::default(),
+        age: AgePolicies::default(),
+        estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
         recovery_window: SignedDuration::from_hours(7 * 24),
@@ -63,16 +63,7 @@ pub(in crate::gate) fn plan(operation: Operation, now: Timestamp) -> Plan {
 }
 
 pub(in crate::gate) fn preview(plan: Plan, environment: &Environment) -> Preview {
-    let dependents = Dependents {
-        key: plan.key.clone(),
-        column_keys: BTreeSet::new(),
-        columns: BTreeSet::new(),
-        databases: BTreeSet::new(),
-        rds: Seen::Known(Vec::new()),
-        grants: Seen::Known(Vec::new()),
-        relatives: Vec::new(),
-        blind_spots: Vec::new(),
-    };
+    let dependents = Dependents::of(&plan.key, &Inventory::default());
     Preview::of(plan, dependents, environment, "oncall-a".into()).unwrap()
 }
 

@@ -6,7 +6,7 @@ use super::{PairLine, line};
 use crate::inventory::join::join;
 use crate::inventory::present::{StateKind, row_state};
 use crate::inventory::testing::{self, arn, cmk, database, key, now, objects, server};
-use crate::model::age::{AgePolicy, DAY};
+use crate::model::age::{AgePolicies, DAY};
 use crate::model::key::{KeySpec, KeyState, KmsKey, LastUse, RotationRecord, RotationStatus};
 use crate::model::seen::{Cause, NotVisible, Seen};
 
@@ -20,7 +20,7 @@ fn shown(change: impl FnOnce(&mut KmsKey)) -> PairLine {
     let mut gathered = testing::gathered(vec![server("prod", vec![catalog])]);
     gathered.keys.insert(arn(1), Arc::new(one));
     let inventory = join(&gathered);
-    line(&inventory, &inventory.rows[0], AgePolicy::default(), now())
+    line(&inventory, &inventory.rows[0], &AgePolicies::default(), now())
 }
 
 fn rotating(next_in_days: i32) -> RotationStatus {
@@ -41,8 +41,7 @@ fn an_enabled_key_tells_its_age_and_its_next_rotation() {
 
 #[test]
 fn the_last_rotation_counts_and_not_the_keys_birth() {
-    let record =
-        RotationRecord { at: Some(now() - DAY * 9), kind: None, material_id: None, material_state: None };
+    let record = RotationRecord { at: Some(now() - DAY * 9), ..RotationRecord::default() };
     assert_eq!(shown(|key| key.rotations = Seen::Known(vec![record])).rotated, "9 d");
 }
 
@@ -94,6 +93,8 @@ fn each_kind_has_a_word_of_its_own_and_shares_a_glyph_with_its_like_alone() {
         Other,
         Creating,
         Updating,
+        Unjudged,
+        Excepted,
         NotKms,
         Loading,
         Enabled,
@@ -110,7 +111,10 @@ fn each_kind_has_a_word_of_its_own_and_shares_a_glyph_with_its_like_alone() {
 fn a_key_that_cannot_be_seen_shows_its_master_keys_name() {
     let catalog = database("d", objects(vec![cmk(1, "vault")], &[(1, 1)]));
     let inventory = join(&testing::gathered(vec![server("s", vec![catalog])]));
-    let line = line(&inventory, &inventory.rows[0], AgePolicy::default(), now());
+    let line = line(&inventory, &inventory.rows[0], &AgePolicies::default(), now());
     assert_eq!((&*line.master_key, &*line.state, &*line.next), ("CMK_1", "not KMS", "—"));
-    assert_eq!(row_state(&inventory, &inventory.rows[0], AgePolicy::default(), now()).0, StateKind::NotKms);
+    assert_eq!(
+        row_state(&inventory, &inventory.rows[0], &AgePolicies::default(), now()).0,
+        StateKind::NotKms
+    );
 }

@@ -170,12 +170,12 @@ impl Statement {
 
     fn of_everyone(&self, account: &str) -> Standing {
         let narrowing: Vec<&Condition> = self.conditions.iter().filter(|c| c.narrows_whom()).collect();
-        let accounts = || narrowing.iter().filter(|c| c.names_accounts()).flat_map(|c| &c.values);
+        let accounts = || narrowing.iter().flat_map(|condition| condition.accounts());
         if narrowing.is_empty() {
             Standing::Public
         } else if accounts().next().is_none() {
             Standing::Narrowed
-        } else if accounts().all(|named| named.raw() == account) {
+        } else if accounts().all(|named| named == account) {
             Standing::Own
         } else {
             Standing::Foreign
@@ -202,6 +202,12 @@ const NARROWING: [&str; 14] = [
     "aws:username",
 ];
 
+/// The account of an ARN; of one cut off by a wildcard, its last part.
+fn arn_account(arn: &str) -> &str {
+    let mut parts = arn.splitn(6, ':');
+    parts.nth(4).unwrap_or_else(|| arn.rsplit(':').next().unwrap_or(arn))
+}
+
 /// Those whose values are accounts.
 const ACCOUNTS: [&str; 3] = ["kms:calleraccount", "aws:principalaccount", "aws:sourceaccount"];
 
@@ -218,7 +224,9 @@ impl Condition {
         );
         let takes_in_all = |value: &Untrusted| {
             let value = value.raw();
-            matches!(value, "0.0.0.0/0" | "::/0" | "arn:*") || value.chars().all(|c| c == '*')
+            // An ARN that leaves the account open takes in what anybody makes in an account of theirs.
+            let open_account = value.starts_with("arn:") && arn_account(value).contains(['*', '?']);
+            matches!(value, "0.0.0.0/0" | "::/0") || value.chars().all(|c| c == '*') || open_account
         };
         lets_some_in
             && self.is_about(&NARROWING)
@@ -226,8 +234,16 @@ impl Condition {
             && !self.values.iter().any(takes_in_all)
     }
 
-    fn names_accounts(&self) -> bool {
-        self.is_about(&ACCOUNTS)
+    /// The accounts that it names, by themselves or in the ARNs of principals.
+    fn accounts(&self) -> Vec<&str> {
+        let values = self.values.iter().map(Untrusted::raw);
+        if self.is_about(&ACCOUNTS) {
+            values.collect()
+        } else if self.is_about(&["aws:principalarn"]) {
+            values.map(arn_account).collect()
+        } else {
+            Vec::new()
+        }
     }
 
     fn is_about(&self, keys: &[&str]) -> bool {

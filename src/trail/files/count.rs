@@ -1,7 +1,6 @@
 //! Counting records without keeping them.
 
 use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -10,7 +9,7 @@ use memchr::memmem::Finder;
 
 use super::find::Found;
 use super::read::{Sink, Tally, read};
-use super::skim::{Piece, Skimmed};
+use super::skim::{EVENT, Glance, Piece, Skimmed};
 use crate::model::event::KeyEvent;
 use crate::trail::names::KeyNames;
 use crate::trail::parse::parse;
@@ -52,9 +51,7 @@ pub fn count_by(
         filter,
         names: &names,
         now,
-        id: Finder::new("\"eventID\""),
-        time: Finder::new("\"eventTime\""),
-        name: Finder::new("\"eventName\""),
+        event: Finder::new(EVENT),
         counts: HashMap::new(),
         without: 0,
     });
@@ -77,7 +74,6 @@ pub fn count_by(
 struct Shared {
     /// The ids of the events that were counted, in parts, so that the cores seldom wait for one another.
     known: [Mutex<HashSet<EventKey>>; SHARDS],
-    hasher: RandomState,
     repeated: AtomicU64,
     unparsed: Mutex<Vec<Unparsed>>,
 }
@@ -86,7 +82,6 @@ impl Default for Shared {
     fn default() -> Self {
         Self {
             known: std::array::from_fn(|_| Mutex::default()),
-            hasher: RandomState::new(),
             repeated: AtomicU64::new(0),
             unparsed: Mutex::default(),
         }
@@ -95,7 +90,7 @@ impl Default for Shared {
 
 impl Shared {
     fn is_new(&self, key: EventKey) -> bool {
-        let shard = usize::try_from(self.hasher.hash_one(key) % SHARDS as u64).unwrap_or_default();
+        let shard = key.shard(SHARDS);
         let is_new = self.known[shard].lock().unwrap_or_else(PoisonError::into_inner).insert(key);
         if !is_new {
             self.repeated.fetch_add(1, Ordering::Relaxed);
@@ -117,9 +112,7 @@ struct Counter<'a> {
     filter: &'a Filter,
     names: &'a KeyNames,
     now: Timestamp,
-    id: Finder<'static>,
-    time: Finder<'static>,
-    name: Finder<'static>,
+    event: Finder<'static>,
     counts: HashMap<Vec<u8>, u64>,
     /// Events that have no such text.
     without: u64,
@@ -155,11 +148,7 @@ impl Sink for Counter<'_> {
 impl Counter<'_> {
     /// Counts a record by its name without parsing it; false where it is not plain enough for that.
     fn at_a_glance(&mut self, record: &Skimmed<'_>) -> bool {
-        let field = |finder: &Finder<'_>| record.field(finder);
-        let (Some(id), Some(time), Some(name)) = (field(&self.id), field(&self.time), field(&self.name))
-        else {
-            return false;
-        };
+        let Some(Glance { id, time, name }) = record.glance(&self.event) else { return false };
         let Some(key) = std::str::from_utf8(id).ok().filter(|id| !id.is_empty()).map(EventKey::from_id)
         else {
             return false;

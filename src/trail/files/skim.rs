@@ -4,6 +4,7 @@
 //! objects one after another, a line each or not. What is no record is handed on too, as such: nothing is lost. After
 //! a record that is cut short it goes on with the next one, where that can be told.
 
+use memchr::memmem::Finder;
 use wide::u8x16;
 
 /// A record larger than this is not waited for, in bytes.
@@ -27,19 +28,50 @@ pub struct Skimmed<'a> {
 }
 
 impl<'a> Skimmed<'a> {
-    /// The text of one of the record's own fields, where it is a plain one: no escapes. `quoted` is the field's name in
-    /// its quotes.
+    /// The record's own `eventID`, `eventTime` and `eventName`, where they are plain texts: no escapes. `event` finds
+    /// [`EVENT`].
     #[must_use]
-    pub fn field(&self, quoted: &memchr::memmem::Finder<'_>) -> Option<&'a [u8]> {
-        self.own.iter().find_map(|(from, to)| {
-            let own = &self.text[*from..*to];
-            let after = quoted.find(own)? + quoted.needle().len();
-            let value = own[after..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
-            let value = value.strip_prefix(b"\"")?;
-            let end = memchr::memchr2(b'"', b'\\', value)?;
-            (value[end] == b'"').then_some(&value[..end])
-        })
+    pub fn glance(&self, event: &Finder<'_>) -> Option<Glance<'a>> {
+        let (mut id, mut time, mut name) = (None, None, None);
+        for (from, to) in self.own {
+            let mut left = &self.text[*from..*to];
+            while let Some(place) = event.find(left) {
+                left = &left[place + EVENT.len()..];
+                let field = match left {
+                    [b'I', b'D', b'"', ..] => &mut id,
+                    [b'T', b'i', b'm', b'e', b'"', ..] => &mut time,
+                    [b'N', b'a', b'm', b'e', b'"', ..] => &mut name,
+                    _ => continue,
+                };
+                left = &left[2..];
+                *field = field.or_else(|| plain(left));
+            }
+            if let (Some(id), Some(time), Some(name)) = (id, time, name) {
+                return Some(Glance { id, time, name });
+            }
+        }
+        None
     }
+}
+
+/// How the names of the fields begin that a glance is at.
+pub const EVENT: &[u8] = b"\"event";
+
+/// What a glance at a record sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Glance<'a> {
+    pub id: &'a [u8],
+    pub time: &'a [u8],
+    pub name: &'a [u8],
+}
+
+/// The text that a field has, from within its name on; None where it has none, or one with escapes.
+fn plain(field: &[u8]) -> Option<&[u8]> {
+    let after = memchr::memchr(b'"', field)? + 1;
+    let value =
+        field[after..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
+    let end = memchr::memchr2(b'"', b'\\', value)?;
+    (value[end] == b'"').then_some(&value[..end])
 }
 
 /// Finds records in text that comes in chunks.

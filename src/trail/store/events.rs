@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::columns::Column;
-use super::segment::{EventKey, ROWS, Segment};
+use super::segment::{EventKey, Segment};
 use super::{Place, UNPARSED_KEPT, split};
 use crate::model::event::{KeyEvent, Severity};
 use crate::trail::parse::Unparsed;
@@ -238,16 +238,4 @@ impl Events {
             .map(|segment| segment.size())
             .fold((index, 0), |(events, packs), (e, p)| (events + e, packs + p))
     }
-
-    /// The segments, and for each the ranks' rows: for those that ask every event.
-    pub(super) fn ranks_where(&self, holds: &[Vec<u64>]) -> Vec<u32> {
-        let is = |place: &Place| {
-            let (segment, row) = split(*place);
-            holds[segment][row / 64] >> (row % 64) & 1 == 1
-        };
-        (0u32..).zip(self.order.iter()).filter(|(_, place)| is(place)).map(|(rank, _)| rank).collect()
-    }
 }
-
-/// Words of 64 bits that have a bit for each row of a segment.
-pub(super) const BITS: usize = ROWS / 64;

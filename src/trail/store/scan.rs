@@ -2,15 +2,18 @@
 //! event tell who has it.
 
 use std::collections::HashSet;
+use std::num::NonZero;
+use std::thread;
 
 use jiff::Timestamp;
 
 use super::Events;
 use super::columns::{self, Column, Ending, Flags};
-use super::events::BITS;
-use super::segment::{Dictionary, Segment};
+use super::segment::{Dictionary, ROWS, Segment};
+use super::{Place, split};
 use crate::filter::Expr;
-use crate::model::event::{CRYPTOGRAPHIC, KMS, KeyEvent, Severity};
+use crate::model::event::{KMS, KeyEvent, Severity};
+use crate::model::usage::is_cryptographic;
 
 /// What can be asked of an event. Texts are in lower case, and upper and lower case count alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub enum Question {
 
 /// A bit for each row.
 type Rows = Vec<u64>;
+/// Words of 64 bits that have a bit for each row of a segment.
+const BITS: usize = ROWS / 64;
 
 impl Question {
     /// Whether the answer is yes for one event.
@@ -71,10 +76,49 @@ impl Events {
         if what.is_everything() {
             return (0u32..).zip(self.order.iter()).map(|(rank, _)| rank).collect();
         }
-        let mut lower = String::new();
-        let holds: Vec<Rows> = self.segments.iter().map(|segment| rows(segment, what, &mut lower)).collect();
-        self.ranks_where(&holds)
+        let cores = thread::available_parallelism().map_or(1, NonZero::get);
+        let part = self.segments.len().div_ceil(cores).max(SEGMENTS);
+        let holds: Vec<Rows> = in_parts(self.segments.chunks(part), |segments| {
+            let mut lower = String::new();
+            segments.iter().map(|segment| rows(segment, what, &mut lower)).collect()
+        });
+        let part = self.order.len().div_ceil(cores).max(SEGMENTS * ROWS);
+        let starts = (0u32..).step_by(part);
+        in_parts(starts.zip(self.order.chunks(part)), |(start, places)| ranks_where(start, places, &holds))
     }
+}
+
+/// Segments that are worth a thread of their own, at least.
+const SEGMENTS: usize = 8;
+
+/// Does each part's work, on a thread each where there are several, and joins what they bring.
+fn in_parts<P: Send, T: Send>(parts: impl Iterator<Item = P>, work: impl Fn(P) -> Vec<T> + Sync) -> Vec<T> {
+    let mut parts: Vec<P> = parts.collect();
+    let Some(last) = parts.pop() else { return Vec::new() };
+    thread::scope(|scope| {
+        let work = &work;
+        let others: Vec<_> = parts.into_iter().map(|part| scope.spawn(move || work(part))).collect();
+        let last = work(last);
+        let mut all = Vec::new();
+        for other in others {
+            // A panic there is a panic here.
+            all.extend(other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        }
+        all.extend(last);
+        all
+    })
+}
+
+/// The ranks, from `start` on, of the places whose bit is set.
+fn ranks_where(start: u32, places: &[Place], holds: &[Rows]) -> Vec<u32> {
+    let mut ranks = Vec::with_capacity(places.len());
+    for (rank, place) in (start..).zip(places) {
+        let (segment, row) = split(*place);
+        if holds[segment][row / 64] >> (row % 64) & 1 == 1 {
+            ranks.push(rank);
+        }
+    }
+    ranks
 }
 
 /// The rows of a segment for which an expression holds. `lower` is room to work in.
@@ -117,6 +161,10 @@ fn answer(segment: &Segment, question: &Question, lower: &mut String, rows: &mut
     match question {
         Question::Holds { columns, text, whole } => {
             for column in *columns {
+                // Once every row is found there is nothing more to look for.
+                if rows[..segment.len() / 64].iter().all(|word| *word == u64::MAX) && segment.len() > 64 {
+                    return;
+                }
                 let found = holding(segment.dictionary(*column), text, *whole, lower);
                 mark_texts(segment, *column, &found, rows);
             }
@@ -131,7 +179,7 @@ fn answer(segment: &Segment, question: &Question, lower: &mut String, rows: &mut
         Question::Mfa(mfa) => mark(segment.flags(), |flags| flags.mfa() == *mfa, rows),
         Question::ReadOnly(truth) => mark(segment.flags(), |flags| flags.read_only() == Some(*truth), rows),
         Question::IsUse => {
-            let called = marked(segment, Column::Name, |name| CRYPTOGRAPHIC.contains(&name));
+            let called = marked(segment, Column::Name, is_cryptographic);
             let of_kms = marked(segment, Column::Source, |source| source == KMS);
             let both = called.iter().zip(of_kms).map(|(called, of_kms)| called & of_kms);
             rows.iter_mut().zip(both).for_each(|(word, both)| *word |= both);
@@ -155,9 +203,13 @@ fn mark<T>(column: &[T], is: impl Fn(&T) -> bool, rows: &mut Rows) {
 }
 
 fn mark_texts(segment: &Segment, column: Column, found: &[bool], rows: &mut Rows) {
-    if found.contains(&true) {
-        mark(segment.ids(column), |id| found.get(usize::from(*id)) == Some(&true), rows);
+    if !found.contains(&true) {
+        return;
     }
+    // One more at the end, for rows without a text: the lookup then needs no branch.
+    let table: Vec<bool> = found.iter().copied().chain([false]).collect();
+    let last = found.len();
+    mark(segment.ids(column), |id| table[usize::from(*id).min(last)], rows);
 }
 
 /// The rows whose text is such a one.

@@ -45,6 +45,12 @@ impl EventKey {
         Self::of(id).0
     }
 
+    /// A number below `shards`, for keys to be spread by.
+    pub(in crate::trail) fn shard(self, shards: usize) -> usize {
+        // The low bytes of a UUID are random.
+        usize::from(self.0.to_le_bytes()[0]) % shards
+    }
+
     fn uuid(self) -> String {
         uuid::Uuid::from_u128(self.0).hyphenated().to_string()
     }

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::segment::ROWS;
 use super::{Batch, Column, Store};
 use crate::model::event::{KeyEvent, Outcome, Severity, Who};
-use crate::trail::Unparsed;
+use crate::trail::{Filter, KeyNames, Unparsed};
 
 /// An event of this id at this second.
 fn event(id: u32, second: i64) -> KeyEvent {
@@ -164,5 +164,43 @@ proptest! {
             prop_assert_eq!(at, newest.get(index).copied());
         }
         prop_assert_eq!(store.events().oldest().map(Timestamp::as_second), newest.last().copied());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn asking_all_at_once_finds_what_asking_each_does(
+        arrivals in prop::collection::vec((0u32..3, 0u32..4, 0i64..500, 0u8..4), 1..400),
+        text in "(dec|GEN|ab?|e|zürich|name:=decrypt|who:b|severity:high|outcome:denied|since:3m|-name:gen|a or e)",
+    ) {
+        let names = ["Decrypt", "GenerateDataKey", "Zürich"];
+        let people = ["alice", "Bob", "", "ZÜRICH"];
+        let mut store = Store::new(1000);
+        for (number, (name, who, second, kind)) in (0u32..).zip(&arrivals) {
+            let outcome = match kind {
+                0 => Outcome::Denied { code: "AccessDenied".into(), message: "no".into() },
+                1 => Outcome::DryRun,
+                _ => Outcome::Allowed,
+            };
+            let severity = if *kind == 3 { Severity::High } else { Severity::Info };
+            let event = KeyEvent {
+                name: names[*name as usize].into(),
+                who: Who { name: people[*who as usize].into(), ..Who::default() },
+                outcome,
+                severity,
+                ..event(number, *second)
+            };
+            store.insert(event, "{}");
+        }
+        let (filter, now) = (Filter::parse(&text).unwrap(), Timestamp::from_second(500).unwrap());
+        let names = KeyNames::default();
+        let found = store.events().matching(&filter.question(&names, now));
+        let each: Vec<u32> = (0u32..)
+            .zip(store.events().iter())
+            .filter(|(_, event)| filter.matches(event, &names, now))
+            .map(|(rank, _)| rank)
+            .collect();
+        prop_assert_eq!(found, each);
     }
 }

@@ -75,19 +75,20 @@ fn a_text_cut_short_says_so_and_hands_on_what_there_is() {
 }
 
 #[test]
-fn a_records_own_field_is_found_and_no_other() {
-    let finder = memchr::memmem::Finder::new("\"eventName\"");
+fn a_glance_sees_a_records_own_fields_and_no_others() {
+    let event = memchr::memmem::Finder::new(super::EVENT);
+    let rest = r#""eventID":"i","eventTime" : "t""#;
     for (text, name) in [
-        (r#"{"requestParameters":{"eventName":"no"},"eventName":"yes"}"#, Some("yes")),
-        (r#"{"a":[{"eventName":"no"}], "eventName" : "yes", "b":{}}"#, Some("yes")),
-        (r#"{"a":{"eventName":"no"}}"#, None),
-        (r#"{"eventName":"with \" in it"}"#, None),
-        (r#"{"eventName":7}"#, None),
-        (r#"{"x":"\"eventName\":\"no\"","eventName":"yes"}"#, Some("yes")),
+        (format!(r#"{{"requestParameters":{{"eventName":"no"}},{rest},"eventName":"yes"}}"#), Some("yes")),
+        (format!(r#"{{"a":[{{"eventName":"no"}}], "eventName" : "yes", "b":{{}},{rest}}}"#), Some("yes")),
+        (format!(r#"{{"a":{{"eventName":"no"}},{rest}}}"#), None),
+        (format!(r#"{{"eventName":"with \" in it",{rest}}}"#), None),
+        (format!(r#"{{"eventName":7,{rest}}}"#), None),
+        (format!(r#"{{"x":"\"eventName\":\"no\"","y":"eventName","eventName":"yes",{rest}}}"#), Some("yes")),
     ] {
         let mut found = Vec::new();
         Splitter::whole(text.as_bytes(), &mut |piece| match piece {
-            Piece::Record(record) => found.push(record.field(&finder).map(<[u8]>::to_vec)),
+            Piece::Record(record) => found.push(record.glance(&event).map(|seen| seen.name.to_vec())),
             Piece::Garbage(_) => panic!("{text}"),
         });
         assert_eq!(found, [name.map(|name| name.as_bytes().to_vec())], "{text}");
