@@ -60,7 +60,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
                 throttle: words.throttle,
             };
-            runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
+            runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
         }
         Verb::Keys(words) => keys(&global, &words, &mut out),
         Verb::Dependents(words) => {
