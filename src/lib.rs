@@ -14,6 +14,7 @@ pub mod database;
 pub mod drill;
 pub mod estate;
 pub mod gate;
+pub mod iam;
 pub mod inventory;
 pub mod journal;
 pub mod live;
