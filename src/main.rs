@@ -13,7 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
-use open::{environment_name, open};
+use open::{Purpose, environment_name, open};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings};
@@ -62,7 +62,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Keys(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let open = open(&settings, environment_name(&settings)?, global.seed, &Purpose::Read).await?;
                 let format = words.format.into();
                 command::keys::run(&open.estate, format, &words.filter, person::progress(), &mut out).await
             })
@@ -70,7 +70,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let open = open(&settings, environment_name(&settings)?, global.seed, &Purpose::Read).await?;
                 let (format, limit) = (words.format.into(), words.limit);
                 command::events::run(&open.estate, format, &words.filter, words.since, limit, &mut out).await
             })
@@ -79,15 +79,16 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let open = open(&settings, environment_name(&settings)?, global.seed, &Purpose::Read).await?;
                 screen::watch(&open, look).await
             })
         }
-        Verb::Respond { incident } => {
+        Verb::Respond { incident, mfa } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed).await?;
+                let act = Purpose::Act { mfa_serial: mfa.mfa_serial };
+                let open = open(&settings, environment_name(&settings)?, global.seed, &act).await?;
                 screen::respond(&open, &settings, look, incident).await
             })
         }
@@ -95,7 +96,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, SIMULATED, global.seed).await?;
+                let open =
+                    open(&settings, SIMULATED, global.seed, &Purpose::Act { mfa_serial: None }).await?;
                 screen::drill(&open, &settings, look, incident).await
             })
         }
@@ -128,7 +130,8 @@ fn change(
     let (settings, _log) = load(global)?;
     let look = screen::Look::of(&settings)?;
     runtime()?.block_on(async {
-        let open = open(&settings, &words.environment, global.seed).await?;
+        let act = Purpose::Act { mfa_serial: words.mfa.mfa_serial.clone() };
+        let open = open(&settings, &words.environment, global.seed, &act).await?;
         screen::change(&open, &settings, look, runbook, words, out).await
     })
 }

@@ -100,6 +100,9 @@ pub async fn change(
     words: Change,
     out: &mut impl io::Write,
 ) -> Result<(), CommandError> {
+    let mut person = AtTerminal::reading_codes_from(words.mfa_code_fd).map_err(|error| {
+        CommandError::usage(format!("--mfa-code-fd names no descriptor that can be read: {error}"))
+    })?;
     let (acting, gate) = act(open, settings, &words.incident)?;
     let inventory = load_once(&open.estate, person::progress()).await;
     let target = target(&inventory, &words)?;
@@ -113,7 +116,7 @@ pub async fn change(
         Structured::Json => Format::Json,
     };
     let incident = words.incident.as_str();
-    let changed = command::change::run(wanted, incident, ask, told, &mut AtTerminal, format, out).await;
+    let changed = command::change::run(wanted, incident, ask, told, &mut person, format, out).await;
     let finished = task.await;
     changed?;
     finished.map_err(|error| CommandError::failed(format!("the responder ended badly: {error}")))
@@ -205,5 +208,6 @@ fn options(open: &Open, look: &Look, mode: Mode) -> Options {
         age: environment.age.clone(),
         column_key_cache: environment.column_key_cache,
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+        device: open.device(),
     }
 }

@@ -65,7 +65,7 @@ impl House {
             account: environment.account.clone(),
             region: environment.regions[0].clone(),
             mode,
-            identity: Seen::Known("user/platform".to_owned()),
+            identity: Seen::Known("user/oncall-a".to_owned()),
             theme: ThemeName::Dark,
             no_color: false,
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
@@ -73,6 +73,7 @@ impl House {
             age: environment.age.clone(),
             column_key_cache: environment.column_key_cache,
             save_dir: save_dir.to_owned(),
+            device: Some(self.stage.device()),
         }
     }
 

@@ -355,6 +355,7 @@ pub fn options(mode: Mode) -> Options {
         age: AgePolicies::default(),
         column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
+        device: None,
     }
 }
 
@@ -397,6 +398,14 @@ pub fn preview() -> Preview {
         approvals_needed: 0,
         must_type: "buzz-tutor/user-data production".into(),
         plan,
+    }
+}
+
+pub fn code_wanted(wrong: Option<&str>) -> Waiting {
+    Waiting::MfaCode {
+        device: "arn:aws:iam::111122223333:mfa/oncall-a".into(),
+        duty: crate::model::duty::Duty::EmergencyKeyAdmin,
+        wrong: wrong.map(str::to_owned),
     }
 }
 
