@@ -121,7 +121,7 @@ fn a_change_without_a_screen_is_refused_done_and_taken_back() {
     let mut given = Vec::new();
     for verb in ["revoke", "recover"] {
         // What is no code and what is a wrong one may each be put right.
-        given.push(device.code());
+        given.push(device.code_for_later());
         let codes = format!("12345\n000000\n{}\n", given.last().unwrap());
         let done = change(verb, "buzz-tutor/user-data", &codes);
         assert_eq!(done.code, Some(0), "{done:?}");

@@ -38,7 +38,7 @@ impl Killed {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        writeln!(revoke.stdin.as_ref().unwrap(), "{}", killed.device.code()).unwrap();
+        writeln!(revoke.stdin.as_ref().unwrap(), "{}", killed.device.code_for_later()).unwrap();
         wait_for_line(revoke.stderr.take().unwrap(), &format!("halted {boundary}"));
         revoke.kill().unwrap();
         assert_eq!(revoke.wait().unwrap().code(), None, "SIGKILL ended it");

@@ -1,6 +1,7 @@
 //! The real binary without a terminal, and a served account for it to talk to.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -113,23 +114,34 @@ impl Server {
     /// The MFA device of `oncall-a`.
     pub fn device(&self) -> Device {
         let (_, seed) = self.env.iter().find(|(name, _)| name == "PORTCULLIS_SIM_ONCALL_A_MFA_SEED").unwrap();
-        Device { seed: base32(seed), last: Cell::new(0) }
+        Device { seed: base32(seed), given: RefCell::default() }
     }
 }
 
 /// Somebody's MFA device, which gives a new code whenever it is asked.
 pub struct Device {
     seed: Vec<u8>,
-    last: Cell<i64>,
+    /// Codes already given, by the number of their 30 seconds.
+    given: RefCell<BTreeSet<i64>>,
 }
 
 impl Device {
-    /// A code that has not been used: of the 30 seconds before these, of these, or of the next, all of which pass.
+    /// A code that has not been given, for whoever asks now.
     pub fn code(&self) -> String {
+        self.first_of([0, 1, -1])
+    }
+
+    /// The same for a program that will need it in a while: it holds for a minute.
+    pub fn code_for_later(&self) -> String {
+        self.first_of([1, 0, -1])
+    }
+
+    /// The codes of the 30 seconds before these and after them pass too.
+    fn first_of(&self, steps: [i64; 3]) -> String {
         let now = Timestamp::now().as_second() / 30;
-        let step = (now - 1).max(self.last.get() + 1);
-        assert!(step <= now + 1, "more codes in 30 seconds than a device has");
-        self.last.set(step);
+        let mut given = self.given.borrow_mut();
+        let step = steps.into_iter().map(|step| now + step).find(|step| given.insert(*step));
+        let step = step.expect("more codes in 30 seconds than a device has");
         totp::code(&self.seed, Timestamp::from_second(step * 30).unwrap())
     }
 }
