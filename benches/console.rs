@@ -92,6 +92,7 @@ fn options() -> Options {
         age: AgePolicies::default(),
         column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
+        device: None,
     }
 }
 

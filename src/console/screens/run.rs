@@ -6,9 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Screen;
-use super::gate;
+use super::{gate, mfa};
 use crate::cloud::MfaCode;
-use crate::console::Face;
 use crate::console::commands::Command;
 use crate::console::header::left;
 use crate::console::markdown;
@@ -18,7 +17,6 @@ use crate::console::widgets::input::TextInput;
 use crate::console::widgets::panel;
 use crate::console::widgets::scroll::Scroll;
 use crate::console::widgets::text::{Paragraph, fit, width, wrap};
-use crate::model::duty::Duty;
 use crate::model::text::visible;
 use crate::respond::view::{Ask, RunView, StepStatus, StepView, Waiting};
 
@@ -437,7 +435,7 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
             }
             lines
         }
-        Waiting::MfaCode { device, duty, wrong } => mfa_lines(state, device, *duty, wrong.as_deref()),
+        Waiting::MfaCode { device, duty, wrong } => mfa::lines(state, device, *duty, wrong.as_deref()),
         // Drawn by the gate's own screen.
         Waiting::Confirmation { .. } => Vec::new(),
         Waiting::Failed { reason, next } => vec![
@@ -453,36 +451,6 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
         Waiting::Left => vec![say("left: nothing more happens. c goes on with it".to_owned(), Tone::Notice)],
     };
     wrap(&lines, room)
-}
-
-/// What is asked of the operator's MFA device; in a drill the device itself lies beside.
-fn mfa_lines(state: &State, device: &str, duty: Duty, wrong: Option<&str>) -> Vec<Paragraph> {
-    let theme = &state.theme;
-    let say = |text: String, tone: Tone| Paragraph::hanging(Line::styled(text, theme.tone(tone)), 2);
-    let mut lines: Vec<Paragraph> = wrong
-        .map(visible)
-        .into_iter()
-        .chain(state.run.complaint.as_deref().map(visible))
-        .map(|why| say(format!("✗ {why}"), Tone::Bad))
-        .collect();
-    lines.push(say(
-        format!(
-            "Confirmed. Now as {duty}: the six digits that {} shows, then enter. Nothing has been sent.",
-            visible(device.rsplit(':').next().unwrap_or(device))
-        ),
-        Tone::Strong,
-    ));
-    if let Some(pretend) = &state.options.device {
-        let Face { code, seconds_left, used } = pretend.face(state.now);
-        let (head, tail) = code.split_at_checked(3).unwrap_or((&code, ""));
-        let line = if used {
-            format!("▣ simulated device: used already, the next code in {seconds_left} s")
-        } else {
-            format!("▣ simulated device: {head} {tail} ({seconds_left} s left)")
-        };
-        lines.push(say(line, if used { Tone::Dim } else { Tone::Accent }));
-    }
-    lines
 }
 
 fn draw_prompt(state: &State, view: &RunView, lines: &[Line<'static>], buf: &mut Buffer, area: Rect) {
