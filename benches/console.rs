@@ -22,18 +22,30 @@ use portcullis::console::keymap::Keymap;
 use portcullis::console::snapshot::Snapshot;
 use portcullis::console::state::{Event, State, update};
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{Mode, Options};
+use portcullis::console::{Mode, Options, Place};
+use portcullis::inventory::Column;
 use portcullis::model::age::AgePolicies;
 use portcullis::model::seen::Seen;
-use portcullis::model::source::{Source, SourceHealth};
-use portcullis::trail::{Store, TrailView};
+use portcullis::trail::TrailView;
 
 const SIZE: (u16, u16) = (200, 50);
 const SIZES: [usize; 3] = [50, 10_000, 100_000];
 const MOST: usize = 100_000;
 /// What people type to see fewer rows: a letter that is in every row, words, a field, a word that no row has.
-const TYPED: [&str; 7] =
-    ["c", "cu", "customer_09", "state:disabled", "db:buzz_017 -overdue", "team-42 customer", "zebra"];
+const TYPED: [&str; 11] = [
+    "c",
+    "cu",
+    "customer_09",
+    "state:disabled",
+    "db:buzz_017 -overdue",
+    "team-42 customer",
+    "zebra",
+    "age:>80 (db:buzz_017 or is:overdue)",
+    "column:nationalid",
+    // Typos: no row has them, so the closest rows are sought.
+    "custmoer_0912",
+    "taem-42/dtaa",
+];
 
 fn now() -> Timestamp {
     Timestamp::from_second(1_795_444_951).expect("a time of our days")
@@ -49,8 +61,8 @@ impl Console {
     fn with(pairs: usize) -> Self {
         let terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).expect("memory can be drawn on");
         let mut console =
-            Self { state: State::new(options(), false, Arc::new(trail()), now(), SIZE), terminal };
-        update(&mut console.state, Event::Inventory(snapshot(pairs)));
+            Self { state: State::new(options(), false, vec![Arc::new(trail())], now(), SIZE), terminal };
+        update(&mut console.state, Event::Inventory(0, snapshot(pairs)));
         console.draw();
         console
     }
@@ -78,32 +90,30 @@ fn snapshot(pairs: usize) -> Arc<Snapshot> {
 
 fn options() -> Options {
     Options {
-        environment: "production".into(),
-        production: true,
-        simulated: false,
-        account: Some("111122223333".into()),
-        region: "eu-west-1".into(),
+        places: vec![Place {
+            environment: "production".into(),
+            production: true,
+            simulated: false,
+            account: Some("111122223333".into()),
+            region: "eu-west-1".into(),
+            identity: Seen::Known("oncall-a via emergency-key-admin".into()),
+            age: AgePolicies::default(),
+            column_key_cache: SignedDuration::from_hours(2),
+        }],
+        columns: Column::USUAL.to_vec(),
+        columns_file: None,
         mode: Mode::Watch,
-        identity: Seen::Known("oncall-a via emergency-key-admin".into()),
         theme: ThemeName::Dark,
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).expect("the default keys do not contradict each other"),
         runbooks: Vec::new(),
-        age: AgePolicies::default(),
-        column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
         device: None,
     }
 }
 
 fn trail() -> TrailView {
-    TrailView {
-        source: Source::Trail("eu-west-1".into()),
-        events: Store::default(),
-        health: SourceHealth::default(),
-        changes_since: None,
-        uses_since: None,
-    }
+    TrailView::default()
 }
 
 /// Single measurements, for what a mean hides.
@@ -179,6 +189,52 @@ fn filtering(c: &mut Criterion) {
     group.finish();
 }
 
+/// From a key press to the frame that shows the rows in another order, or put together otherwise.
+fn arranging(c: &mut Criterion) {
+    let mut group = c.benchmark_group("key press to frame, arranging 100,000 pairs");
+    for (what, key) in [
+        ("sort by the next column", 's'),
+        ("turn the order round", 'o'),
+        ("group by the next thing", 'b'),
+        ("fold all, unfold all", 'z'),
+    ] {
+        let mut console = Console::with(MOST);
+        if key == 'z' {
+            console.press(KeyCode::Char('b'));
+        }
+        let spread = Spread::default();
+        group.bench_function(BenchmarkId::from_parameter(what), |b| {
+            b.iter_custom(|count| spread.sum(count, || console.answer(KeyCode::Char(key))));
+        });
+        spread.tell(what);
+    }
+    group.finish();
+}
+
+/// The same list in two halves, each of an environment of its own.
+fn side_by_side(c: &mut Criterion) {
+    let mut group = c.benchmark_group("key press to frame, two environments of 50,000 pairs");
+    let mut options = options();
+    let mut staging = options.places[0].clone();
+    staging.environment = "staging".into();
+    options.places.push(staging);
+    let terminal = Terminal::new(TestBackend::new(SIZE.0, SIZE.1)).expect("memory can be drawn on");
+    let trails = vec![Arc::new(trail()), Arc::new(trail())];
+    let mut console = Console { state: State::new(options, false, trails, now(), SIZE), terminal };
+    for part in 0..2 {
+        update(&mut console.state, Event::Inventory(part, snapshot(MOST / 2)));
+    }
+    console.draw();
+    for (what, key) in [("sort by the next column", 's'), ("group by the next thing", 'b')] {
+        let spread = Spread::default();
+        group.bench_function(BenchmarkId::from_parameter(what), |b| {
+            b.iter_custom(|count| spread.sum(count, || console.answer(KeyCode::Char(key))));
+        });
+        spread.tell(&format!("two environments: {what}"));
+    }
+    group.finish();
+}
+
 /// From a new inventory, made ready beside the console, to its first frame: for so long no key is answered.
 /// As in the program, the one before is freed elsewhere.
 fn snapshots(c: &mut Criterion) {
@@ -192,7 +248,7 @@ fn snapshots(c: &mut Criterion) {
                 spread.sum(count, || {
                     let (fresh, _outgoing) = (snapshot(pairs), Arc::clone(&console.state.snapshot));
                     let begun = Instant::now();
-                    update(&mut console.state, Event::Inventory(fresh));
+                    update(&mut console.state, Event::Inventory(0, fresh));
                     console.draw();
                     begun.elapsed()
                 })
@@ -220,6 +276,6 @@ fn preparing(c: &mut Criterion) {
 criterion_group! {
     name = console;
     config = Criterion::default().measurement_time(Duration::from_secs(3)).warm_up_time(Duration::from_secs(1));
-    targets = frames, filtering, snapshots, preparing
+    targets = frames, filtering, arranging, side_by_side, snapshots, preparing
 }
 criterion_main!(console);

@@ -7,14 +7,16 @@
 //!
 //! `cargo bench --bench process -- start idle keys` picks some of them. Linux only: it reads `/proc`.
 
-use std::collections::BTreeMap;
-use std::io::{self, BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod served;
+
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
+
+use served::{Outcome, Served, portcullis, python};
 
 /// The tabs' line; nothing that is printed before the first frame has it.
 const FIRST_FRAME: &[u8] = b"1 Keys";
@@ -26,8 +28,6 @@ const TURNS: usize = 5;
 const TICK: Duration = Duration::from_millis(10);
 /// Longer than anything here takes: after it, something is broken.
 const PATIENCE: Duration = Duration::from_mins(1);
-
-type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
@@ -43,11 +43,6 @@ fn main() -> Outcome<()> {
         keys(home.path())?;
     }
     Ok(())
-}
-
-/// The program that is measured: built by cargo, unless `PORTCULLIS_BIN` names one.
-fn portcullis() -> PathBuf {
-    std::env::var_os("PORTCULLIS_BIN").map_or(env!("CARGO_BIN_EXE_portcullis").into(), PathBuf::from)
 }
 
 /// A console in a pseudo-terminal of its own. It ends when it is dropped.
@@ -146,88 +141,22 @@ fn idle(home: &Path) -> Outcome<()> {
     Ok(())
 }
 
-/// The simulated account on loopback ports. It ends when it is dropped.
-struct Served {
-    process: std::process::Child,
-    env: BTreeMap<String, String>,
-}
-
-impl Served {
-    fn start(home: &Path, flags: &[&str]) -> Outcome<Self> {
-        let env_file = home.join("sim.env");
-        let mut process = Command::new(portcullis())
-            .args(["simulator", "serve", "--env-file"])
-            .arg(&env_file)
-            .args(flags)
-            .env("HOME", home)
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = process.stdout.take().ok_or("the simulator has no output")?;
-        let mut served = Self { process, env: BTreeMap::new() };
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        if !line.starts_with("ready") {
-            return Err(format!("the simulator did not get ready: {line}").into());
-        }
-        served.env = exports(&std::fs::read_to_string(env_file)?);
-        Ok(served)
-    }
-
-    /// Runs a program pointed at the account, and says how long it took.
-    fn time(&self, home: &Path, program: &Path, words: &[&str]) -> Outcome<Duration> {
-        let begun = Instant::now();
-        let done = Command::new(program)
-            .args(words)
-            .env_clear()
-            .env("HOME", home)
-            .envs(&self.env)
-            .stdin(Stdio::null())
-            .output()?;
-        if !done.status.success() {
-            let said = String::from_utf8_lossy(&done.stderr);
-            return Err(format!("{} failed: {said}", program.display()).into());
-        }
-        Ok(begun.elapsed())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// The variables of an environment file; none of its values needs more than its quotes taken off.
-fn exports(text: &str) -> BTreeMap<String, String> {
-    text.lines()
-        .filter_map(|line| line.strip_prefix("export ")?.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned()))
-        .collect()
-}
-
 fn keys(home: &Path) -> Outcome<()> {
-    let judges = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/judges/.venv/bin/python");
-    let python = std::env::var_os("PORTCULLIS_BENCH_PYTHON").map_or(judges, PathBuf::from);
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/boto3_keys.py");
-    let has_python = python.exists();
-    if !has_python {
-        println!("\nboto3 is left out: {} is not there; tests/judges/run makes it", python.display());
-    }
+    let python = python();
     for (quotas, flags) in [("as AWS has them", &[][..]), ("off", &["--no-quotas"])] {
         println!("\nEvery pair and key as JSON from `simulator serve`, quotas {quotas} ({TURNS} turns)");
         println!("{:<28} {:>9} {:>9} {:>9}", "", "min", "median", "max");
         let served = Served::start(home, flags)?;
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for _ in 0..TURNS {
-            ours.push(served.time(home, &portcullis(), &["keys", "--format", "json"])?);
-            if has_python {
-                theirs.push(served.time(home, &python, &[script])?);
+            ours.push(served.run(home, &portcullis(), &["keys", "--last-use", "--format", "json"])?.1);
+            if let Some(python) = &python {
+                theirs.push(served.run(home, python, &[script])?.1);
             }
         }
         let ours = row("portcullis keys", &ours);
-        if has_python {
+        if python.is_some() {
             let theirs = row("boto3 and pymssql, in turn", &theirs);
             println!("{:<28} {:>19.2}", "ratio of medians", theirs.as_secs_f64() / ours.as_secs_f64());
         }

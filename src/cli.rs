@@ -5,9 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use portcullis::command::keys::FailOn;
 use portcullis::command::output;
+use portcullis::filter::FORMS;
+use portcullis::inventory::filter::LANGUAGE;
+use portcullis::inventory::{Column, Sort};
 use portcullis::model::IncidentId;
 use portcullis::settings::Overrides;
+use portcullis::trail;
 
 /// What every exit code means; part of `--help` and of the man page.
 pub const EXIT_CODES: &str = "\
@@ -34,9 +39,17 @@ pub struct Cli {
 /// Flags that every verb takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The environment; `simulated` is built in and needs nothing.
-    #[arg(short, long, global = true, env = "PORTCULLIS_ENVIRONMENT", value_name = "NAME")]
-    pub environment: Option<String>,
+    /// The environment; `simulated` is built in and needs nothing. Repeated, `watch` and `keys` show several side by
+    /// side; what acts takes exactly one.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "PORTCULLIS_ENVIRONMENT",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub environment: Vec<String>,
     /// The settings file, instead of `$XDG_CONFIG_HOME/portcullis/settings.toml`.
     #[arg(long, global = true, env = "PORTCULLIS_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -56,7 +69,7 @@ impl Global {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             file: self.config.clone(),
-            environment: self.environment.clone(),
+            environment: self.environment.first().cloned(),
             theme: self.theme.clone(),
             state_dir: self.state_dir.clone(),
         }
@@ -66,7 +79,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub enum Verb {
     /// The console, live and read-only (the default).
-    Watch,
+    Watch(Watch),
     /// The console, able to act through runbooks.
     Respond {
         /// What the incident is called, e.g. INC-2026-0142: names the journal.
@@ -83,7 +96,9 @@ pub enum Verb {
     },
     /// List the pairs of column keys and KMS keys.
     Keys(Keys),
-    /// List recent key events.
+    /// Tell what depends on a KMS key: column keys, columns, RDS storage, grants, policy, and who uses it.
+    Dependents(Dependents),
+    /// List recent key events, of an account or of trail logs in files.
     Events(Events),
     /// Drop the gate without a screen: disable the KMS key behind a column key, through the runbook.
     Revoke(Change),
@@ -114,13 +129,56 @@ pub enum Verb {
 }
 
 #[derive(Debug, Args)]
+pub struct Dependents {
+    /// A column key's name, or a KMS key by its ARN, id or alias.
+    #[arg(value_name = "CEK|ARN|ALIAS")]
+    pub target: String,
+    /// The column key's database, as DATABASE or SERVER/DATABASE, where several have one of its name.
+    #[arg(long, value_name = "NAME")]
+    pub database: Option<String>,
+    /// How far back to ask who used it, e.g. 1h, 90m, 1d; a busy key is read as far as 40 pages of events go.
+    #[arg(long, value_name = "SPAN", default_value = "1h", value_parser = span)]
+    pub since: jiff::SignedDuration,
+    /// How to print: sections for people, or an array with an object for each key meant.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Structured,
+}
+
+#[derive(Debug, Args)]
+#[command(after_long_help = keys_help())]
 pub struct Keys {
-    /// How to print: a table on a terminal, an array of objects for programs, or comma-separated values.
+    /// How to print: a table on a terminal, an array of objects or an object a line for programs, or comma-separated
+    /// values.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
-    /// Only rows that match: words and fields, e.g. `state:disabled payments`.
+    /// Only rows that match: words and fields, e.g. `state:disabled age:>80 not db:test`. `--help` lists the fields.
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub filter: String,
+    /// Read when each key was last used, too. KMS answers five such requests a second: 10,000 keys take half an hour.
+    #[arg(long)]
+    pub last_use: bool,
+    /// What to print of each row, in this order: columns of the table, or fields of the other formats.
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// The column to sort by; `-age` for the other way round. Without it: by database, column key, master key.
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    pub sort: Option<Sort>,
+    /// End with exit code 5 when a row printed is one of these, and say which on standard error.
+    #[arg(long, value_name = "WORD,…", value_delimiter = ',')]
+    pub fail_on: Vec<String>,
+}
+
+/// What `keys --help` says of filters, columns and `--fail-on`: made from what declares them.
+fn keys_help() -> String {
+    let line = |(form, means): (String, String)| format!("  {form:<14} {means}\n");
+    let forms = FORMS.iter().map(|(form, means)| line(((*form).to_owned(), (*means).to_owned())));
+    format!(
+        "Filter:\n{}\nFields of the filter:\n{}\nColumns of the table:\n  {}\n\nWords of --fail-on:\n  {}",
+        forms.collect::<String>(),
+        LANGUAGE.help().map(line).collect::<String>(),
+        Column::ALL.map(Column::word).join(", "),
+        FailOn::words().join(", "),
+    )
 }
 
 #[derive(Debug, Args)]
@@ -131,12 +189,72 @@ pub struct Events {
     /// Only events that match: words and fields, e.g. `outcome:denied name:Disable`.
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub filter: String,
-    /// How far to look back, e.g. 2h, 7d. CloudTrail keeps 90 days.
-    #[arg(long, value_name = "SPAN", default_value = "24h", value_parser = span)]
-    pub since: jiff::SignedDuration,
-    /// Events at most, newest first; a two-a-second limit makes 10,000 take about two minutes.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    pub limit: usize,
+    /// How far to look back, e.g. 2h, 7d: 24h by default, all of it with --from. CloudTrail keeps 90 days.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub since: Option<jiff::SignedDuration>,
+    /// Events at most, the newest: 1000 by default, 1,000,000 with --from. CloudTrail answers two requests of 50 a
+    /// second, so that 10,000 take about two minutes.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Read trail logs instead of an account: files, folders (as in S3), or - for standard input; gzip or not. Needs
+    /// no credentials. May be repeated.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub from: Vec<PathBuf>,
+    /// Count events by this instead of listing them.
+    #[arg(long, value_enum, value_name = "WHAT", requires = "from")]
+    pub count_by: Option<CountBy>,
+}
+
+/// What events can be counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CountBy {
+    /// The call's name.
+    Name,
+    /// Person or service.
+    Who,
+    Role,
+    /// The caller's ARN.
+    Principal,
+    /// The ARN of each key named.
+    Key,
+    /// Address or service.
+    From,
+    Agent,
+    /// The service called.
+    Source,
+    Region,
+    /// The caller's account.
+    Account,
+    AccessKey,
+    /// AWS's error code.
+    Error,
+}
+
+impl From<CountBy> for trail::Column {
+    fn from(by: CountBy) -> Self {
+        match by {
+            CountBy::Name => Self::Name,
+            CountBy::Who => Self::Who,
+            CountBy::Role => Self::Role,
+            CountBy::Principal => Self::Principal,
+            CountBy::Key => Self::Keys,
+            CountBy::From => Self::From,
+            CountBy::Agent => Self::UserAgent,
+            CountBy::Source => Self::Source,
+            CountBy::Region => Self::Region,
+            CountBy::Account => Self::Account,
+            CountBy::AccessKey => Self::AccessKey,
+            CountBy::Error => Self::ErrorCode,
+        }
+    }
+}
+
+#[derive(Debug, Default, Args)]
+pub struct Watch {
+    /// Show trail logs too: files, folders (as in S3), gzip or not. Where -e names no environment, these alone, without
+    /// any account.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub trail: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -186,6 +304,7 @@ pub enum Format {
     #[default]
     Table,
     Json,
+    Jsonl,
     Csv,
 }
 
@@ -202,6 +321,7 @@ impl From<Format> for output::Format {
         match format {
             Format::Table => Self::Table,
             Format::Json => Self::Json,
+            Format::Jsonl => Self::Jsonl,
             Format::Csv => Self::Csv,
         }
     }
@@ -251,6 +371,18 @@ pub struct Serve {
     /// Seconds after which CloudTrail delivers an event, instead of AWS's minutes.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(i64).range(0..=86_400))]
     pub trail_delay: Option<i64>,
+    /// A big company's account with so many KMS keys, instead of Buzz Tutor's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub keys: Option<u32>,
+    /// A big company's account with so many pairs of column keys and KMS keys, instead of Buzz Tutor's.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub pairs: Option<u32>,
+    /// How long every AWS answer takes at least, e.g. 20ms.
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub latency: Option<jiff::SignedDuration>,
+    /// The share of AWS requests that are throttled whatever the quotas say, e.g. 10%.
+    #[arg(long, value_name = "PERCENT", value_parser = share)]
+    pub throttle: Option<f64>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -280,6 +412,15 @@ fn span(text: &str) -> Result<jiff::SignedDuration, String> {
         .and_then(|span| {
             if span.is_positive() { Ok(span) } else { Err("a span of time has to be above zero".to_owned()) }
         })
+}
+
+/// A share such as `10%`, as a number from 0 to 1.
+fn share(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|number| number.trim().parse::<f64>().ok());
+    number
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .map(|percent| percent / 100.0)
+        .ok_or_else(|| format!("`{text}` is not a share, such as 10%"))
 }
 
 #[cfg(test)]

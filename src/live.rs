@@ -3,17 +3,21 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use jiff::SignedDuration;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::console::{Responder as ConsoleEnds, Sources};
+use crate::console::{Feed, KeyTrails, Responder as ConsoleEnds, Sources};
 use crate::estate::{Acting, Estate};
 use crate::gate::Gate;
+use crate::inventory::kept::Keeper;
 use crate::inventory::refresh::{RefreshHandle, Refresher};
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
 use crate::respond::Responder;
 use crate::runbook::Library;
-use crate::trail::{FollowOptions, Follower, TrailView};
+use crate::trail::files::Found;
+use crate::trail::{FollowOptions, Follower, KeyTrailLimits, TrailView, read_key_trail};
 
 /// What keeps an environment up to date. Dropping it stops the reading.
 #[derive(Debug)]
@@ -24,15 +28,25 @@ pub struct Live {
     follower: Follower,
 }
 
+/// How much of one key's trail is read when somebody asks who uses it: six hours, or ten seconds of reading.
+const KEY_TRAIL: KeyTrailLimits = KeyTrailLimits { back: SignedDuration::from_hours(6), pages: 20 };
+
 /// Where copied text goes.
 pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
 
 impl Live {
-    /// Starts reading.
+    /// Starts reading, with what `keeper` kept to show until the sources answer.
     #[must_use]
-    pub fn start(estate: &Arc<Estate>) -> Self {
-        let (inventory, refresh) = Refresher::spawn(Arc::clone(estate));
-        let follower = Follower::spawn(estate, FollowOptions::default());
+    pub fn start(estate: &Arc<Estate>, keeper: Option<Keeper>) -> Self {
+        Self::start_with(estate, keeper, None)
+    }
+
+    /// Starts reading, trail logs in files too.
+    #[must_use]
+    pub fn start_with(estate: &Arc<Estate>, keeper: Option<Keeper>, files: Option<(String, Found)>) -> Self {
+        let (inventory, refresh) = Refresher::spawn(Arc::clone(estate), keeper);
+        let options = FollowOptions { capacity: estate.environment.trail.events, ..FollowOptions::default() };
+        let follower = Follower::with_files(Some(estate), files, &estate.clock, options);
         Self { estate: Arc::clone(estate), inventory, refresh, follower }
     }
 
@@ -51,15 +65,37 @@ impl Live {
     /// What a console needs to watch. Nothing in it can act.
     #[must_use]
     pub fn watch(&self, clipboard: Clipboard) -> Sources {
-        let refresh = self.refresh.clone();
-        Sources {
+        Sources { feeds: vec![self.feed()], responder: None, clock: self.estate.clock.clone(), clipboard }
+    }
+
+    /// What a console shows of it.
+    #[must_use]
+    pub fn feed(&self) -> Feed {
+        let (refresh, looking) = (self.refresh.clone(), self.refresh.clone());
+        Feed {
             inventory: self.inventory(),
             trail: self.trail(),
-            responder: None,
-            clock: self.estate.clock.clone(),
+            backfills: self.follower.backfills(),
+            progress: self.refresh.progress(),
+            key_trails: self.key_trails(),
             refresh: Box::new(move || refresh.now()),
-            clipboard,
+            interested: Box::new(move |keys| looking.interested(keys)),
         }
+    }
+
+    /// Asks CloudTrail about single keys, beside the console's task.
+    fn key_trails(&self) -> KeyTrails {
+        let (tell, told) = mpsc::unbounded_channel();
+        let estate = Arc::clone(&self.estate);
+        let ask = move |key: KeyArn| {
+            let (estate, tell) = (Arc::clone(&estate), tell.clone());
+            tokio::spawn(async move {
+                let answer = read_key_trail(&estate, &key, KEY_TRAIL).await;
+                // A console that is gone wants no answer.
+                let _ = tell.send((key, answer.map(Arc::new).into()));
+            });
+        };
+        KeyTrails { ask: Box::new(ask), told }
     }
 
     /// What a console needs to act through a gate; and the responder's task, to be awaited once the console
@@ -72,7 +108,8 @@ impl Live {
         runbooks: Library,
         clipboard: Clipboard,
     ) -> (Sources, JoinHandle<()>) {
-        let Responder { ask, told, task } = Responder::through(gate, acting, self.inventory(), runbooks);
+        let Responder { ask, told, task } =
+            Responder::through(gate, acting, self.inventory(), Some(self.trail()), runbooks);
         let sources = Sources { responder: Some(ConsoleEnds { ask, told }), ..self.watch(clipboard) };
         (sources, task)
     }

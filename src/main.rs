@@ -6,17 +6,17 @@ mod open;
 mod person;
 mod screen;
 
-use std::io::{Write as _, stdout};
+use std::io::{IsTerminal as _, Write as _, stdout};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
-use open::{Purpose, environment_name, open};
+use open::{Purpose, environment_names, one_environment, open, open_each};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
-use portcullis::settings::{self, SIMULATED, Settings};
+use portcullis::settings::{self, SIMULATED, Settings, TrailSettings};
 
 fn main() -> ExitCode {
     // A failure here would only cost prettier panic messages.
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
 
 fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
     let mut out = stdout().lock();
-    match verb.unwrap_or(Verb::Watch) {
+    match verb.unwrap_or(Verb::Watch(cli::Watch::default())) {
         Verb::Init { force } => command::init::run(&settings_path(&global)?, force, &mut out),
         Verb::Config(Config::Path) => Ok(writeln!(out, "{}", settings_path(&global)?.display())?),
         Verb::Config(Config::Check) => {
@@ -56,39 +56,56 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 env_file: words.env_file,
                 quotas: !words.no_quotas,
                 trail_delay: words.trail_delay.map(|seconds| (seconds, seconds)),
+                company: Serving::company(words.keys, words.pairs),
+                latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
+                throttle: words.throttle,
             };
             runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
         }
-        Verb::Keys(words) => {
+        Verb::Keys(words) => keys(&global, &words, &mut out),
+        Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed, &Purpose::Read).await?;
-                let format = words.format.into();
-                command::keys::run(&open.estate, format, &words.filter, person::progress(), &mut out).await
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
+                let wanted = command::dependents::Wanted {
+                    target: words.target,
+                    database: words.database,
+                    since: words.since,
+                    json: words.format == Structured::Json,
+                };
+                command::dependents::run(&open.estate, &wanted, person::progress(), &mut out).await
             })
         }
+        Verb::Events(words) if !words.from.is_empty() => events_of_files(words, &mut out),
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed, &Purpose::Read).await?;
-                let (format, limit) = (words.format.into(), words.limit);
-                command::events::run(&open.estate, format, &words.filter, words.since, limit, &mut out).await
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
+                let (format, limit) = (words.format.into(), words.limit.unwrap_or(1000));
+                let since = words.since.unwrap_or(jiff::SignedDuration::from_hours(24));
+                command::events::run(&open.estate, format, &words.filter, since, limit, &mut out).await
             })
         }
-        Verb::Watch => {
-            let (settings, _log) = load(&global)?;
-            let look = screen::Look::of(&settings)?;
-            runtime()?.block_on(async {
-                let open = open(&settings, environment_name(&settings)?, global.seed, &Purpose::Read).await?;
-                screen::watch(&open, look).await
-            })
-        }
+        Verb::Watch(words) => watch(&global, &words),
         Verb::Respond { incident, mfa } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let act = Purpose::Act { mfa_serial: mfa.mfa_serial };
-                let open = open(&settings, environment_name(&settings)?, global.seed, &act).await?;
+                let name = one_environment(&global.environment, &settings)?;
+                let open = open(&settings, name, global.seed, &act).await?;
                 screen::respond(&open, &settings, look, incident).await
             })
         }
@@ -104,6 +121,80 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Revoke(words) => change(&global, "emergency-revocation", words, &mut out),
         Verb::Recover(words) => change(&global, "key-recovery", words, &mut out),
     }
+}
+
+/// The console, on an account, on trail logs, or on both.
+fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    let look = screen::Look::of(&settings)?;
+    let files = screen::trail_files(&words.trail)?;
+    runtime()?.block_on(async {
+        match files {
+            Some(files) if global.environment.is_empty() => {
+                let room = settings.console.events.unwrap_or(TrailSettings::EVENTS);
+                screen::watch_files(files, room, &settings, look).await
+            }
+            files => {
+                let names = environment_names(&global.environment, &settings)?;
+                let opened = open_each(&settings, names, global.seed).await?;
+                screen::watch(&opened, &settings, look, files).await
+            }
+        }
+    })
+}
+
+/// Lists or counts the events of trail logs. No settings are read and no account is asked.
+fn events_of_files(words: cli::Events, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let wanted = command::events::FromFiles {
+        paths: words.from,
+        format: words.format.into(),
+        filter: words.filter,
+        since: words.since,
+        limit: words.limit.unwrap_or(TrailSettings::EVENTS),
+        count_by: words.count_by.map(Into::into),
+        is_watched: std::io::stderr().is_terminal(),
+    };
+    let stop = std::sync::Arc::new(AtomicBool::new(false));
+    let runtime = runtime()?;
+    let asked = std::sync::Arc::clone(&stop);
+    let interrupted = {
+        let _within = runtime.enter();
+        interrupted()
+    };
+    runtime.spawn(async move {
+        interrupted.await;
+        asked.store(true, Ordering::Relaxed);
+    });
+    let mut out = std::io::BufWriter::new(out);
+    let told = |words: &str| eprintln!("portcullis: {words}");
+    let read = command::events::from_files(&wanted, jiff::Timestamp::now(), &stop, &mut out, told);
+    out.flush()?;
+    // A thread that waits for standard input is not waited for.
+    runtime.shutdown_background();
+    read
+}
+
+/// `keys`: of every environment named.
+fn keys(global: &cli::Global, words: &cli::Keys, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    runtime()?.block_on(async {
+        let names = environment_names(&global.environment, &settings)?;
+        let wanted = command::keys::Wanted::read(
+            words.format.into(),
+            &words.filter,
+            &words.columns,
+            words.sort,
+            &words.fail_on,
+            words.last_use,
+        )?;
+        let opened = open_each(&settings, names, global.seed).await?;
+        let asked = opened.iter().map(|one| command::keys::Asked {
+            environment: one.name.clone(),
+            estate: one.open.as_ref().map(|open| &open.estate).map_err(|error| error.say.as_str()),
+        });
+        command::keys::run(&asked.collect::<Vec<_>>(), &wanted, person::progress(), out).await
+    })
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime, CommandError> {
@@ -136,17 +227,26 @@ fn change(
     })
 }
 
-/// Ready when somebody asks this process to end.
-async fn interrupted() {
+/// Ready when somebody asks this process to end. From the call on the signals are caught; needs a runtime.
+fn interrupted() -> impl Future<Output = ()> + Send + use<> {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal);
-    let waits = signals.into_iter().flatten().map(|mut signal| Box::pin(async move { signal.recv().await }));
-    futures_util::future::select_all(waits).await;
+    let waits: Vec<_> = signals
+        .into_iter()
+        .flatten()
+        .map(|mut signal| Box::pin(async move { signal.recv().await }))
+        .collect();
+    async move {
+        if waits.is_empty() {
+            std::future::pending::<()>().await;
+        }
+        futures_util::future::select_all(waits).await;
+    }
 }
 
 fn journal(global: &Global, verb: &Journal, out: &mut impl std::io::Write) -> Result<(), CommandError> {
     let settings = settings::load(&global.overrides())?;
-    let environment = environment_name(&settings)?;
+    let environment = one_environment(&global.environment, &settings)?;
     let folder = &settings.state_dir;
     match verb {
         Journal::List { format } => command::journal::list(folder, environment, (*format).into(), out),

@@ -63,6 +63,73 @@ pub fn environment_name(settings: &Settings) -> Result<&str, CommandError> {
     }
 }
 
+/// The environments that the words name, each once; without words, the one that the settings come to.
+pub fn environment_names(words: &[String], settings: &Settings) -> Result<Vec<String>, CommandError> {
+    let mut names: Vec<String> = Vec::new();
+    for name in words {
+        known(settings, name)?;
+        if !names.contains(name) {
+            names.push(name.clone());
+        }
+    }
+    if names.is_empty() {
+        names.push(environment_name(settings)?.to_owned());
+    }
+    Ok(names)
+}
+
+/// The environment of a command that takes exactly one.
+pub fn one_environment<'a>(words: &[String], settings: &'a Settings) -> Result<&'a str, CommandError> {
+    if words.len() > 1 {
+        return Err(CommandError::usage(format!(
+            "this takes exactly one environment, and -e names several: {}; `watch` and `keys` show several side by side",
+            words.join(", ")
+        )));
+    }
+    environment_name(settings)
+}
+
+/// An environment that was to be opened.
+pub struct Opened {
+    pub name: String,
+    /// Why not, where it could not be.
+    pub open: Result<Open, CommandError>,
+}
+
+/// Opens each to read, by itself: one that cannot be opened is said, and the others are of use. Fails where none can be.
+pub async fn open_each(
+    settings: &Settings,
+    names: Vec<String>,
+    seed: u64,
+) -> Result<Vec<Opened>, CommandError> {
+    let each = names.into_iter().map(|name| async move {
+        let open = open(settings, &name, seed, &Purpose::Read).await;
+        Opened { name, open }
+    });
+    let mut opened = futures_util::future::join_all(each).await;
+    if opened.iter().any(|one| one.open.is_ok()) {
+        return Ok(opened);
+    }
+    let told: Vec<String> =
+        opened.iter().filter_map(|one| Some(one.open.as_ref().err()?.say.clone())).collect();
+    match opened.pop().map(|last| last.open) {
+        Some(Err(error)) => Err(CommandError { say: told.join("\n"), ..error }),
+        _ => Err(CommandError::usage("no environment was named")),
+    }
+}
+
+/// Refuses a name that no environment has.
+fn known(settings: &Settings, name: &str) -> Result<(), CommandError> {
+    if name == SIMULATED || settings.environments.contains_key(name) {
+        return Ok(());
+    }
+    let known = settings.environments.keys().cloned().chain([SIMULATED.to_owned()]).collect::<Vec<_>>();
+    Err(CommandError::usage(format!(
+        "there is no environment `{name}` in the settings; there are: {}",
+        known.join(", ")
+    )))
+}
+
 /// Opens an environment by name.
 pub async fn open(
     settings: &Settings,
@@ -70,17 +137,11 @@ pub async fn open(
     seed: u64,
     purpose: &Purpose,
 ) -> Result<Open, CommandError> {
-    if name == SIMULATED {
-        return on_stage(seed, purpose).await;
+    known(settings, name)?;
+    match settings.environments.get(name) {
+        Some(environment) => over_the_internet(environment.clone(), purpose).await,
+        None => on_stage(seed, purpose).await,
     }
-    let environment = settings.environments.get(name).cloned().ok_or_else(|| {
-        let known = settings.environments.keys().cloned().chain([SIMULATED.to_owned()]).collect::<Vec<_>>();
-        CommandError::usage(format!(
-            "there is no environment `{name}` in the settings; there are: {}",
-            known.join(", ")
-        ))
-    })?;
-    over_the_internet(environment, purpose).await
 }
 
 /// Opens the simulated account as it is now.

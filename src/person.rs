@@ -5,6 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use portcullis::cloud::MfaCode;
 use portcullis::command::change::Person;
 use portcullis::gate::Preview;
+use portcullis::inventory::dependents;
 use portcullis::inventory::refresh::Progress;
 use portcullis::model::duty::Duty;
 use portcullis::model::text::visible;
@@ -104,7 +105,7 @@ impl Person for AtTerminal {
 /// The plan in full, in lines.
 fn told(preview: &Preview) -> String {
     let plan = &preview.plan;
-    let dependents = &preview.dependents;
+    let depend = &preview.dependents;
     let mut lines = vec![
         format!("{}  {} {}", plan.operation, visible(&plan.key_name), plan.key),
         format!("  environment  {} ({} {})", plan.environment, plan.account, plan.region),
@@ -112,14 +113,22 @@ fn told(preview: &Preview) -> String {
         format!("  as           {}", visible(&preview.acting_as)),
         format!(
             "  depends      {} column keys, {} columns, {} databases",
-            dependents.column_keys.len(),
-            dependents.columns.len(),
-            dependents.databases.len()
+            depend.column_keys.len(),
+            depend.columns.len(),
+            depend.databases.len()
         ),
         format!("  calls        {}", preview.calls.join(" → ")),
         format!("  undo         {}", visible(&preview.undo)),
         format!("  plan         {}", preview.digest),
     ];
+    let now = plan.observed.at;
+    let mut briefs = vec![
+        dependents::grants_brief(depend),
+        dependents::policy_brief(depend),
+        dependents::usage_brief(&depend.usage, now),
+    ];
+    briefs.extend(dependents::relatives_brief(depend));
+    lines.extend(briefs.into_iter().map(|line| format!("               {}", line.text)));
     lines.extend(preview.warnings.iter().map(|warning| format!("  ▲ {}", visible(warning))));
     lines.join("\n")
 }

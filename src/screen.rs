@@ -4,35 +4,45 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
+use portcullis::clock::Clock;
 use portcullis::command::change::Wanted;
 use portcullis::command::output::Format;
 use portcullis::command::{self, CommandError};
 use portcullis::console::keymap::Keymap;
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{self, Mode, Options, RunbookCard, Sources, terminal};
-use portcullis::inventory::refresh::load_once;
+use portcullis::console::{self, Feed, KeyTrails, Mode, Options, Place, RunbookCard, Sources, terminal};
+use portcullis::inventory::column::NoColumn;
+use portcullis::inventory::kept::Keeper;
+use portcullis::inventory::refresh::{Wants, load_once, read_into};
+use portcullis::inventory::{Column, Progress};
 use portcullis::live::Live;
 use portcullis::model::IncidentId;
+use portcullis::model::age::AgePolicies;
+use portcullis::model::arn::KeyArn;
 use portcullis::model::pair::{DatabaseRef, Inventory};
+use portcullis::model::seen::{Cause, NotVisible, Seen};
 use portcullis::model::text::{Untrusted, visible};
 use portcullis::respond::Responder;
 use portcullis::respond::view::Target;
 use portcullis::runbook::Library;
 use portcullis::settings::Settings;
+use portcullis::trail::files::Found;
+use portcullis::trail::{FollowOptions, Follower};
 
 use crate::cli::{Change, Structured};
-use crate::open::{Open, act};
+use crate::open::{Open, Opened, act};
 use crate::person::{self, AtTerminal};
 
 /// Everything that the console takes from the settings, checked before the terminal is touched.
 pub struct Look {
     theme: ThemeName,
     no_color: bool,
+    columns: Option<Vec<Column>>,
     keymap: Keymap,
     runbooks: Library,
 }
@@ -45,19 +55,118 @@ impl Look {
             .map_err(|error| CommandError::usage(error.to_string()))?;
         let keymap =
             Keymap::new(&settings.console.keys).map_err(|error| CommandError::usage(error.to_string()))?;
+        let columns = columns(settings.console.columns.as_deref())?;
         let (runbooks, mistakes) = Library::load(&settings.runbook_dirs);
         for mistake in &mistakes {
             eprintln!("portcullis: a runbook is left out: {mistake}");
         }
-        Ok(Self { theme, no_color: no_color.is_some_and(|value| !value.is_empty()), keymap, runbooks })
+        Ok(Self {
+            theme,
+            no_color: no_color.is_some_and(|value| !value.is_empty()),
+            columns,
+            keymap,
+            runbooks,
+        })
     }
 }
 
-/// The console, read-only.
-pub async fn watch(open: &Open, look: Look) -> Result<(), CommandError> {
-    let options = options(open, &look, Mode::Watch);
-    let live = Live::start(&open.estate);
-    show(live.watch(terminal::clipboard()), options).await
+/// The columns that the settings name; None where they name none.
+fn columns(words: Option<&[String]>) -> Result<Option<Vec<Column>>, CommandError> {
+    let Some(words) = words.filter(|words| !words.is_empty()) else { return Ok(None) };
+    let read: Result<Vec<Column>, _> = words.iter().map(|word| word.parse()).collect();
+    read.map(Some).map_err(|why: NoColumn| CommandError::usage(format!("console.columns: {why}")))
+}
+
+/// The console, read-only; with trail logs beside the trail of the first environment, where some are named.
+pub async fn watch(
+    opened: &[Opened],
+    settings: &Settings,
+    look: Look,
+    mut files: Option<TrailFiles>,
+) -> Result<(), CommandError> {
+    let places = opened.iter().map(|one| match &one.open {
+        Ok(open) => place(open),
+        Err(_) => shut(&one.name, settings),
+    });
+    let options = options(places.collect(), settings, &look, Mode::Watch);
+    let lives: Vec<Result<Live, Box<Feed>>> = opened
+        .iter()
+        .map(|one| match &one.open {
+            Ok(open) => Ok(Live::start_with(&open.estate, keeper(open, settings), files.take())),
+            Err(error) => Err(Box::new(shut_feed(&one.name, &error.say))),
+        })
+        .collect();
+    let clock = opened.iter().find_map(|one| Some(one.open.as_ref().ok()?.estate.clock.clone()));
+    let clock = clock.unwrap_or_else(Clock::system);
+    // What is alive stays so until the console has ended.
+    let (mut alive, mut feeds) = (Vec::new(), Vec::new());
+    for live in lives {
+        match live {
+            Ok(live) => {
+                feeds.push(live.feed());
+                alive.push(live);
+            }
+            Err(feed) => feeds.push(*feed),
+        }
+    }
+    let sources = Sources { feeds, responder: None, clock, clipboard: terminal::clipboard() };
+    show(sources, options).await
+}
+
+/// Trail logs, and what they are called on a screen.
+pub type TrailFiles = (String, Found);
+
+/// The trail logs under these paths; None where none is named.
+pub fn trail_files(paths: &[PathBuf]) -> Result<Option<TrailFiles>, CommandError> {
+    let Some(first) = paths.first() else { return Ok(None) };
+    if paths.iter().any(|path| path.as_os_str() == "-") {
+        let say = "the console needs its standard input for your keys: name files or folders, or pipe into `portcullis events --from -`";
+        return Err(CommandError::usage(say));
+    }
+    let found = Found::under(paths).map_err(|missing| CommandError::usage(missing.to_string()))?;
+    let more = paths.len() - 1;
+    let name = if more > 0 { format!("{} +{more}", first.display()) } else { first.display().to_string() };
+    Ok(Some((name, found)))
+}
+
+/// The console on trail logs alone: no account is asked, no settings of one are needed.
+pub async fn watch_files(
+    files: TrailFiles,
+    room: usize,
+    settings: &Settings,
+    look: Look,
+) -> Result<(), CommandError> {
+    let clock = Clock::system();
+    let place = Place {
+        environment: "trail logs".to_owned(),
+        production: false,
+        simulated: false,
+        account: None,
+        region: "no account".to_owned(),
+        identity: Seen::Known("nobody: files only".to_owned()),
+        age: AgePolicies::default(),
+        column_key_cache: SignedDuration::from_hours(2),
+    };
+    let follow = FollowOptions { capacity: room, ..FollowOptions::default() };
+    let follower = Follower::with_files(None, Some(files), &clock, follow);
+    let feed = Feed {
+        // There is an inventory, and it is empty; nobody sends another.
+        inventory: watch::channel(Arc::new(Inventory::default())).1,
+        trail: follower.views(),
+        backfills: follower.backfills(),
+        progress: watch::channel(Progress::default()).1,
+        key_trails: KeyTrails { ask: Box::new(drop), told: mpsc::unbounded_channel().1 },
+        refresh: Box::new(|| ()),
+        interested: Box::new(|_| ()),
+    };
+    let sources = Sources { feeds: vec![feed], responder: None, clock, clipboard: terminal::clipboard() };
+    show(sources, options(vec![place], settings, &look, Mode::Watch)).await
+}
+
+/// Keeps the inventory for the next start. A simulated account is made anew each time: nothing of it is kept.
+fn keeper(open: &Open, settings: &Settings) -> Option<Keeper> {
+    let environment = &open.estate.environment;
+    (!environment.simulated).then(|| Keeper::in_folder(&settings.state_dir, &environment.name))
 }
 
 /// The console, able to act in an incident's name.
@@ -104,13 +213,17 @@ pub async fn change(
         CommandError::usage(format!("--mfa-code-fd names no descriptor that can be read: {error}"))
     })?;
     let (acting, gate) = act(open, settings, &words.incident)?;
-    let inventory = load_once(&open.estate, person::progress()).await;
+    // In an emergency nobody waits for the rotations of 10,000 keys: the target's own facts are read instead.
+    let mut inventory = load_once(&open.estate, Wants::STATES, person::progress()).await;
     let target = target(&inventory, &words)?;
+    for key in keys_behind(&target, &inventory) {
+        read_into(&open.estate, &mut inventory, &key).await;
+    }
     let wanted =
         Wanted { runbook, target, reason: words.reason, typed: words.yes_i_typed, attest: words.attest };
     // The sender is kept: without it the responder would take the inventory for lost.
     let (_keep, inventory) = watch::channel(Arc::new(inventory));
-    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, look.runbooks);
+    let Responder { ask, told, task } = Responder::through(gate, &acting, inventory, None, look.runbooks);
     let format = match words.format {
         Structured::Table => Format::Table,
         Structured::Json => Format::Json,
@@ -120,6 +233,18 @@ pub async fn change(
     let finished = task.await;
     changed?;
     finished.map_err(|error| CommandError::failed(format!("the responder ended badly: {error}")))
+}
+
+/// The keys that a target may come to.
+fn keys_behind(target: &Target, inventory: &Inventory) -> Vec<KeyArn> {
+    match target {
+        Target::Key(arn) => vec![arn.clone()],
+        Target::ColumnKey { cek, database } => inventory
+            .pairs()
+            .filter(|pair| pair.cek == *cek && database.as_ref().is_none_or(|d| pair.cmk.database == *d))
+            .filter_map(|pair| pair.cmk.link.arn().cloned())
+            .collect(),
+    }
 }
 
 /// What the words aim at: a key by its ARN, or a column key, in a database where one is named.
@@ -154,8 +279,8 @@ async fn acting(
     mode: Mode,
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
-    let options = options(open, &look, mode);
-    let live = Live::start(&open.estate);
+    let options = Options { device: open.device(), ..options(vec![place(open)], settings, &look, mode) };
+    let live = Live::start(&open.estate, keeper(open, settings));
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
     // A change under way is verified before the process ends.
@@ -182,17 +307,55 @@ async fn show(sources: Sources, options: Options) -> Result<(), CommandError> {
     ended.map(drop).map_err(|error| CommandError::failed(error.to_string()))
 }
 
-fn options(open: &Open, look: &Look, mode: Mode) -> Options {
+fn place(open: &Open) -> Place {
     let environment = &open.estate.environment;
     let identity = &open.estate.identity;
-    Options {
+    Place {
         environment: environment.name.clone(),
         production: environment.production,
         simulated: environment.simulated,
         account: environment.account.clone().or_else(|| identity.known().map(|who| who.account.clone())),
         region: open.estate.cloud.home().to_owned(),
-        mode,
         identity: identity.clone().map(|who| who.short()),
+        age: environment.age.clone(),
+        column_key_cache: environment.column_key_cache,
+    }
+}
+
+/// An environment that could not be opened, as far as the settings tell of it.
+fn shut(name: &str, settings: &Settings) -> Place {
+    let environment = settings.environments.get(name);
+    Place {
+        environment: name.to_owned(),
+        production: environment.is_some_and(|environment| environment.production),
+        simulated: environment.is_none_or(|environment| environment.simulated),
+        account: environment.and_then(|environment| environment.account.clone()),
+        region: environment.and_then(|e| e.regions.first().cloned()).unwrap_or_default(),
+        identity: Seen::NotVisible(NotVisible::new(
+            Cause::Unreachable,
+            "the environment could not be opened",
+        )),
+        age: environment.map(|environment| environment.age.clone()).unwrap_or_default(),
+        column_key_cache: environment
+            .map_or(SignedDuration::from_hours(2), |environment| environment.column_key_cache),
+    }
+}
+
+/// What is known of an environment that could not be opened: that, and why.
+fn shut_feed(name: &str, why: &str) -> Feed {
+    Feed::shut(name, NotVisible::new(Cause::Unreachable, why), Timestamp::now())
+}
+
+fn options(places: Vec<Place>, settings: &Settings, look: &Look, mode: Mode) -> Options {
+    let columns_file = settings.state_dir.join("columns.json");
+    let columns = console::columns::kept(&columns_file)
+        .or_else(|| look.columns.clone())
+        .unwrap_or_else(|| Column::USUAL.to_vec());
+    Options {
+        places,
+        columns,
+        columns_file: Some(columns_file),
+        mode,
         theme: look.theme,
         no_color: look.no_color,
         keymap: look.keymap.clone(),
@@ -205,9 +368,7 @@ fn options(open: &Open, look: &Look, mode: Mode) -> Options {
                 text: runbook.paper(),
             })
             .collect(),
-        age: environment.age.clone(),
-        column_key_cache: environment.column_key_cache,
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
-        device: open.device(),
+        device: None,
     }
 }

@@ -20,6 +20,7 @@ pub fn inventory(pairs: usize, now: Timestamp) -> Inventory {
     let mut health = SourceHealth::default();
     health.succeeded(now);
     Inventory {
+        servers_loading: Vec::new(),
         keys: keys.into_iter().map(|key| (key.arn.clone(), key)).collect(),
         missing: BTreeMap::new(),
         servers: Vec::new(),

@@ -152,6 +152,7 @@ pub(crate) fn environment() -> Environment {
         profile: None,
         endpoint: None,
         sql: Vec::new(),
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: None,
         audit: None,
         age: crate::model::age::AgePolicies::default(),

@@ -3,24 +3,31 @@
 mod convert;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_kms::Client;
-use aws_sdk_kms::types::IncludeKeyMaterial;
+use aws_sdk_kms::types::{IncludeKeyMaterial, KeyListEntry};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::failure::Failure;
 use super::pages::Pages;
+use super::quota::{Haste, Paces};
 use crate::clock::Clock;
 use crate::model::arn::{AliasArn, KeyArn};
 use crate::model::key::{Grant, KmsKey, LastUse, RotationRecord, RotationStatus};
 use crate::model::seen::Seen;
 use crate::model::text::Untrusted;
 
-/// Reads of KMS in one Region. Clones share connections.
+/// Reads of KMS in one Region. Clones share connections and pace.
 #[derive(Clone, Debug)]
 pub struct KmsReads {
     client: Client,
     region: String,
     clock: Clock,
+    /// For reads of a whole account; None for those of a key or two, which wait for nobody.
+    paces: Option<Arc<Paces>>,
 }
 
 /// One alias, as `ListAliases` gives it.
@@ -43,25 +50,65 @@ impl AliasEntry {
     }
 }
 
-/// Reads every page of a listing whose answers are `truncated` with a `next_marker`.
-macro_rules! all_pages {
-    ($operation:expr, $request:expr, $items:ident) => {{
-        let (mut pages, mut found, mut marker) = (Pages::of($operation), Vec::new(), None);
+/// Reads every page of a listing whose answers are `truncated` with a `next_marker`, and hands each to `$take`.
+macro_rules! each_page {
+    ($self:ident, $operation:expr, $request:expr, $items:ident, $take:expr) => {{
+        let (mut pages, mut marker) = (Pages::of($operation), None);
         loop {
-            let answer = $request.set_marker(marker).send().await.map_err(|e| Failure::of($operation, &e))?;
-            found.extend(answer.$items.unwrap_or_default());
+            let request = $request.set_marker(marker);
+            let answer = $self.ask($operation, || request.clone().send()).await?;
+            $take(answer.$items.unwrap_or_default());
             // A server that ignores markers gives one page and says that it is all.
             marker = pages.next(answer.next_marker.filter(|_| answer.truncated))?;
             if marker.is_none() {
-                break found;
+                break;
             }
         }
     }};
 }
 
+/// The same, all at once.
+macro_rules! all_pages {
+    ($self:ident, $operation:expr, $request:expr, $items:ident) => {{
+        let mut found = Vec::new();
+        each_page!($self, $operation, $request, $items, |items| found.extend(items));
+        found
+    }};
+}
+
+/// The longest pages that KMS gives (API reference, `Limit` of each operation).
+const KEYS_A_PAGE: i32 = 1000;
+const ALIASES_A_PAGE: i32 = 100;
+const GRANTS_A_PAGE: i32 = 100;
+const ROTATIONS_A_PAGE: i32 = 1000;
+const TAGS_A_PAGE: i32 = 50;
+
 impl KmsReads {
     pub(super) fn new(client: Client, region: &str, clock: Clock) -> Self {
-        Self { client, region: region.to_owned(), clock }
+        Self { client, region: region.to_owned(), clock, paces: None }
+    }
+
+    /// The same reads under the quotas of an account and Region, at a pace that leaves room for others.
+    pub(super) fn at_a_pace(self, paces: Arc<Paces>) -> Self {
+        Self { paces: Some(paces), ..self }
+    }
+
+    /// How much of an operation's quota to take from now on; nothing for reads without a pace.
+    pub fn set_haste(&self, operation: &str, haste: Haste) {
+        if let Some(paces) = &self.paces {
+            paces.set(operation, haste);
+        }
+    }
+
+    async fn ask<T, E, F>(&self, operation: &'static str, send: impl Fn() -> F) -> Result<T, Failure>
+    where
+        E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    {
+        match &self.paces {
+            Some(paces) => paces.ask(operation, send).await,
+            None => send().await.map_err(|error| Failure::of(operation, &error)),
+        }
     }
 
     /// The Region that is asked.
@@ -75,9 +122,27 @@ impl KmsReads {
     /// # Errors
     /// [`Failure`] where a page cannot be read.
     pub async fn list_keys(&self) -> Result<Vec<KeyArn>, Failure> {
+        let mut found = Vec::new();
+        self.each_page_of_keys(|keys| found.extend(keys)).await?;
+        Ok(found)
+    }
+
+    /// The same, told page by page, so that what comes first need not wait for what comes last.
+    ///
+    /// # Errors
+    /// [`Failure`] where a page cannot be read.
+    pub async fn each_page_of_keys(&self, mut take: impl FnMut(Vec<KeyArn>)) -> Result<(), Failure> {
         const OPERATION: &str = "kms:ListKeys";
-        let keys = all_pages!(OPERATION, self.client.list_keys(), keys);
-        keys.into_iter().map(|key| convert::key_arn(OPERATION, key.key_arn.as_deref())).collect()
+        let request = || self.client.list_keys().limit(KEYS_A_PAGE);
+        let mut unreadable = None;
+        each_page!(self, OPERATION, request(), keys, |keys: Vec<KeyListEntry>| {
+            let arns = keys.into_iter().map(|key| convert::key_arn(OPERATION, key.key_arn.as_deref()));
+            match arns.collect() {
+                Ok(arns) => take(arns),
+                Err(failure) => unreadable = Some(failure),
+            }
+        });
+        unreadable.map_or(Ok(()), Err)
     }
 
     /// Every alias of the account in this Region.
@@ -86,7 +151,7 @@ impl KmsReads {
     /// [`Failure`] where a page cannot be read.
     pub async fn list_aliases(&self) -> Result<Vec<AliasEntry>, Failure> {
         const OPERATION: &str = "kms:ListAliases";
-        let aliases = all_pages!(OPERATION, self.client.list_aliases(), aliases);
+        let aliases = all_pages!(self, OPERATION, self.client.list_aliases().limit(ALIASES_A_PAGE), aliases);
         aliases.into_iter().map(|alias| convert::alias(OPERATION, alias)).collect()
     }
 
@@ -96,8 +161,8 @@ impl KmsReads {
     /// [`Failure`]; its cause is `NotFound` where KMS says that no such key exists.
     pub async fn describe(&self, key: &str) -> Result<KmsKey, Failure> {
         const OPERATION: &str = "kms:DescribeKey";
-        let answer =
-            self.client.describe_key().key_id(key).send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        let request = self.client.describe_key().key_id(key);
+        let answer = self.ask(OPERATION, || request.clone().send()).await?;
         let metadata =
             answer.key_metadata.ok_or_else(|| Failure::unreadable(OPERATION, "the answer holds no key"))?;
         convert::key(OPERATION, metadata, self.clock.now())
@@ -108,8 +173,8 @@ impl KmsReads {
     /// # Errors
     /// [`Failure`] where a page cannot be read.
     pub async fn tags(&self, key: &KeyArn) -> Result<BTreeMap<String, Untrusted>, Failure> {
-        let request = || self.client.list_resource_tags().key_id(key.as_str());
-        let tags = all_pages!("kms:ListResourceTags", request(), tags);
+        let request = || self.client.list_resource_tags().key_id(key.as_str()).limit(TAGS_A_PAGE);
+        let tags = all_pages!(self, "kms:ListResourceTags", request(), tags);
         Ok(tags.into_iter().map(|tag| (tag.tag_key, Untrusted::new(tag.tag_value))).collect())
     }
 
@@ -120,7 +185,7 @@ impl KmsReads {
     pub async fn rotation_status(&self, key: &KeyArn) -> Result<RotationStatus, Failure> {
         const OPERATION: &str = "kms:GetKeyRotationStatus";
         let request = self.client.get_key_rotation_status().key_id(key.as_str());
-        let answer = request.send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        let answer = self.ask(OPERATION, || request.clone().send()).await?;
         convert::rotation_status(OPERATION, &answer)
     }
 
@@ -134,9 +199,10 @@ impl KmsReads {
             self.client
                 .list_key_rotations()
                 .key_id(key.as_str())
+                .limit(ROTATIONS_A_PAGE)
                 .include_key_material(IncludeKeyMaterial::AllKeyMaterial)
         };
-        let rotations = all_pages!(OPERATION, request(), rotations);
+        let rotations = all_pages!(self, OPERATION, request(), rotations);
         let records = rotations.into_iter().map(|entry| convert::rotation(OPERATION, entry));
         let mut records = records.collect::<Result<Vec<_>, _>>()?;
         records.sort_by_key(|record| std::cmp::Reverse(record.at));
@@ -149,8 +215,8 @@ impl KmsReads {
     /// [`Failure`] where a page cannot be read.
     pub async fn grants(&self, key: &KeyArn) -> Result<Vec<Grant>, Failure> {
         const OPERATION: &str = "kms:ListGrants";
-        let request = || self.client.list_grants().key_id(key.as_str());
-        let grants = all_pages!(OPERATION, request(), grants);
+        let request = || self.client.list_grants().key_id(key.as_str()).limit(GRANTS_A_PAGE);
+        let grants = all_pages!(self, OPERATION, request(), grants);
         grants.into_iter().map(|grant| convert::grant(OPERATION, grant)).collect()
     }
 
@@ -161,7 +227,7 @@ impl KmsReads {
     pub async fn policy(&self, key: &KeyArn) -> Result<Untrusted, Failure> {
         const OPERATION: &str = "kms:GetKeyPolicy";
         let request = self.client.get_key_policy().key_id(key.as_str()).policy_name("default");
-        let answer = request.send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        let answer = self.ask(OPERATION, || request.clone().send()).await?;
         answer
             .policy
             .map(Untrusted::from)
@@ -175,7 +241,7 @@ impl KmsReads {
     pub async fn last_usage(&self, key: &KeyArn) -> Result<LastUse, Failure> {
         const OPERATION: &str = "kms:GetKeyLastUsage";
         let request = self.client.get_key_last_usage().key_id(key.as_str());
-        let answer = request.send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        let answer = self.ask(OPERATION, || request.clone().send()).await?;
         convert::last_use(OPERATION, answer)
     }
 

@@ -5,12 +5,14 @@
 
 mod assume;
 pub mod changes;
+mod easing;
 mod failure;
 mod kms;
 pub mod notify;
 mod pace;
 mod pages;
 mod probe;
+pub mod quota;
 mod rds;
 mod session;
 mod time;
@@ -22,6 +24,7 @@ pub use assume::{LONGEST_POLICY, MfaCode, NotAssumed, RoleRequest, RoleSession, 
 pub use failure::Failure;
 pub use kms::{AliasEntry, KmsReads};
 pub use probe::{Probe, probe};
+pub use quota::Haste;
 pub use rds::RdsReads;
 pub use session::{CloudSession, Identity};
 pub use trail::{Lookup, LookupPage, TrailReads};

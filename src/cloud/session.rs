@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use super::assume::{NotAssumed, Renewed, RoleRequest, assume};
 use super::failure::Failure;
 use super::kms::KmsReads;
-use super::pace::Pace;
+use super::quota::Paces;
 use super::rds::RdsReads;
-use super::trail::TrailReads;
+use super::trail::{TrailReads, Turns};
 use super::wall::ReadOnlyWall;
 use super::wire::{Credentials, HttpWire, InProcessClient, StaticCredentials};
 use crate::clock::Clock;
@@ -32,8 +32,6 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// How long to wait for an answer, tries and all.
 const OPERATION: Duration = Duration::from_secs(30);
-/// Between two LookupEvents: CloudTrail takes two a second, others' included.
-const LOOKUP_GAP: Duration = Duration::from_millis(550);
 /// What the user agent calls us.
 const APP_NAME: &str = "portcullis";
 
@@ -44,7 +42,7 @@ pub struct CloudSession {
     home: String,
     clock: Clock,
     /// Of every trail client of this session.
-    lookups: Arc<Pace>,
+    lookups: Arc<Turns>,
 }
 
 /// Who is asking, as STS says.
@@ -81,7 +79,7 @@ impl CloudSession {
             HttpWire::InProcess { http, credentials } => in_process(InProcessClient(http), &credentials),
         };
         let config = with_habits(config, environment, &home, clock);
-        Ok(Self { config, home, clock: clock.clone(), lookups: Arc::new(Pace::new(LOOKUP_GAP)) })
+        Ok(Self { config, home, clock: clock.clone(), lookups: Arc::default() })
     }
 
     /// Asks STS, in the home Region, who these credentials are.
@@ -115,6 +113,15 @@ impl CloudSession {
         KmsReads::new(aws_sdk_kms::Client::from_conf(config), region, self.clock.clone())
     }
 
+    /// Reads of KMS in a Region for a whole account: under its quotas, with room left for others. The SDK does
+    /// not try again by itself here, where every try has to wait for its turn.
+    #[must_use]
+    pub fn kms_at_a_pace(&self, region: &str) -> KmsReads {
+        let config = self.kms_config(region).retry_config(RetryConfig::disabled()).interceptor(ReadOnlyWall);
+        let client = aws_sdk_kms::Client::from_conf(config.build());
+        KmsReads::new(client, region, self.clock.clone()).at_a_pace(Arc::new(Paces::new()))
+    }
+
     /// Reads of CloudTrail in a Region. They are tried once only: LookupEvents allows two requests a second,
     /// so whoever follows a trail does the waiting.
     #[must_use]
@@ -124,7 +131,7 @@ impl CloudSession {
             .retry_config(RetryConfig::disabled())
             .interceptor(ReadOnlyWall)
             .build();
-        TrailReads::new(aws_sdk_cloudtrail::Client::from_conf(config), region, Arc::clone(&self.lookups))
+        TrailReads::new(aws_sdk_cloudtrail::Client::from_conf(config), region, self.lookups.of(region))
     }
 
     /// Reads of RDS in a Region.

@@ -3,7 +3,9 @@
 use aws_sdk_cloudtrail::Client;
 use aws_sdk_cloudtrail::types::{LookupAttribute, LookupAttributeKey};
 use jiff::Timestamp;
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::failure::Failure;
 use super::pace::Pace;
@@ -15,6 +17,21 @@ pub struct TrailReads {
     client: Client,
     region: String,
     pace: Arc<Pace>,
+}
+
+/// Whose turn it is to look events up, in each Region: all that ask share its two requests a second.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<BTreeMap<String, Arc<Pace>>>);
+
+impl Turns {
+    /// A little more than half a second: LookupEvents takes two requests a second for an account and Region.
+    const GAP: Duration = Duration::from_millis(550);
+
+    pub(super) fn of(&self, region: &str) -> Arc<Pace> {
+        let mut paces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let pace = paces.entry(region.to_owned()).or_insert_with(|| Arc::new(Pace::new(Self::GAP)));
+        Arc::clone(pace)
+    }
 }
 
 /// The one attribute by which LookupEvents can select.

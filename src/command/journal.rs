@@ -68,6 +68,7 @@ pub fn list(
     let rows = records.iter().map(JournalRecord::row);
     match format {
         Format::Json => output::json(out, &records),
+        Format::Jsonl => output::jsonl(out, &records),
         Format::Csv => output::csv(out, &JournalRecord::FIELDS, rows),
         Format::Table => output::table(out, &JournalRecord::FIELDS, rows),
     }?;

@@ -12,6 +12,8 @@ use crate::model::text::visible;
 pub enum Format {
     Table,
     Json,
+    /// An object a line.
+    Jsonl,
     Csv,
 }
 
@@ -22,6 +24,18 @@ pub enum Format {
 pub fn json<R: Serialize>(out: &mut impl Write, records: &[R]) -> io::Result<()> {
     serde_json::to_writer_pretty(&mut *out, records)?;
     writeln!(out)
+}
+
+/// Prints records as JSON, one a line, text as it came.
+///
+/// # Errors
+/// When writing fails.
+pub fn jsonl<R: Serialize>(out: &mut impl Write, records: impl IntoIterator<Item = R>) -> io::Result<()> {
+    for record in records {
+        serde_json::to_writer(&mut *out, &record)?;
+        writeln!(out)?;
+    }
+    Ok(())
 }
 
 /// Prints rows as comma-separated values. A cell that a spreadsheet would run as a formula gets a leading quote.

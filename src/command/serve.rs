@@ -4,13 +4,17 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::CommandError;
 use crate::model::duty::Duty;
 use crate::simulator::clock::VirtualClock;
+use crate::simulator::faults::{Effect, Fault, Faults, Target};
+use crate::simulator::seed::Size;
 use crate::simulator::serve::{ServeOptions, Served, serve, write_env_file};
+use crate::simulator::world::World;
 use crate::simulator::{Simulator, seed};
 
 /// How to serve.
@@ -26,6 +30,38 @@ pub struct Serving {
     pub quotas: bool,
     /// CloudTrail's delivery delay in seconds, at least and at most; None leaves it as AWS has it.
     pub trail_delay: Option<(i64, i64)>,
+    /// A big company's account of this size; None for Buzz Tutor's.
+    pub company: Option<Size>,
+    /// How long every AWS answer takes at least.
+    pub latency: Option<Duration>,
+    /// The share of AWS requests, 0 to 1, that is throttled whatever the quotas say.
+    pub throttle: Option<f64>,
+}
+
+impl Serving {
+    /// The company's size, where either number is given. Two pairs to a key is usual.
+    #[must_use]
+    pub fn company(keys: Option<u32>, pairs: Option<u32>) -> Option<Size> {
+        match (keys, pairs) {
+            (None, None) => None,
+            (Some(keys), None) => Some(Size { keys, pairs: keys.saturating_mul(2) }),
+            (None, Some(pairs)) => Some(Size { keys: pairs.div_ceil(2).max(1), pairs }),
+            (Some(keys), Some(pairs)) => Some(Size { keys, pairs }),
+        }
+    }
+
+    fn account(&self, now: Timestamp) -> World {
+        match self.company {
+            Some(size) => seed::company(self.seed, now, size),
+            None => seed::buzz_tutor(self.seed, now),
+        }
+    }
+
+    fn add_trouble(&self, faults: &Faults) {
+        let everywhere = |effect| Fault { on: Target::Aws, effect, times: None };
+        faults.add_all(self.latency.map(Effect::Latency).map(everywhere));
+        faults.add_all(self.throttle.map(Effect::Throttle).map(everywhere));
+    }
 }
 
 /// Serves until `interrupted` is ready. Its clock is the machine's: other clients sign with that.
@@ -38,8 +74,10 @@ pub async fn run(
     out: &mut impl Write,
 ) -> Result<(), CommandError> {
     let now = Timestamp::now();
-    let simulator = Simulator::new(seed::buzz_tutor(serving.seed, now), VirtualClock::running(now, 1.0));
+    let simulator = Simulator::new(serving.account(now), VirtualClock::running(now, 1.0));
     simulator.set_quotas(serving.quotas);
+    simulator.stop_recording();
+    serving.add_trouble(simulator.faults());
     if let Some((least, most)) = serving.trail_delay {
         let seconds = jiff::SignedDuration::from_secs;
         simulator.world().trail.set_delay(seconds(least), seconds(most));
@@ -47,7 +85,7 @@ pub async fn run(
     let options = options(&simulator, serving)?;
     let served = serve(simulator, options).await.map_err(|error| CommandError::usage(error.to_string()))?;
     if let Some(file) = &serving.env_file {
-        point_portcullis(&served, file).await?;
+        point_portcullis(&served, file, serving.company.is_none()).await?;
     }
     writeln!(out, "ready: AWS on http://{}", served.http())?;
     for (name, address) in served.sql() {
@@ -66,7 +104,7 @@ pub async fn run(
 fn options(simulator: &Simulator, serving: &Serving) -> Result<ServeOptions, CommandError> {
     let mut options = ServeOptions::free_ports(simulator);
     options.http = SocketAddr::from((serving.bind, serving.port));
-    options.traffic = Some(serving.seed);
+    options.traffic = serving.company.is_none().then_some(serving.seed);
     let mut port = serving.sql_port;
     for (_, address) in &mut options.sql {
         *address = SocketAddr::from((serving.bind, port));
@@ -83,7 +121,7 @@ fn options(simulator: &Simulator, serving: &Serving) -> Result<ServeOptions, Com
 
 /// Writes the environment file, beside it a settings file for portcullis, and the lines that name it.
 /// The environment file is there last: whoever waits for it finds everything ready.
-async fn point_portcullis(served: &Served, file: &Path) -> Result<(), CommandError> {
+async fn point_portcullis(served: &Served, file: &Path, audits: bool) -> Result<(), CommandError> {
     let cannot = |error: std::io::Error| {
         CommandError::failed(format!("{} cannot be written: {error}", file.display()))
     };
@@ -91,7 +129,7 @@ async fn point_portcullis(served: &Served, file: &Path) -> Result<(), CommandErr
     let mut name = file.clone().into_os_string();
     name.push(".toml");
     let settings = PathBuf::from(name);
-    std::fs::write(&settings, settings_toml(served, &file)).map_err(cannot)?;
+    std::fs::write(&settings, settings_toml(served, &file, audits)).map_err(cannot)?;
     let extra = [
         ("PORTCULLIS_CONFIG", settings.to_string_lossy().into_owned()),
         ("PORTCULLIS_ENVIRONMENT", ENVIRONMENT.to_owned()),
@@ -106,7 +144,7 @@ const IN_ROLES: &str = "oncall";
 /// Whose keys those roles are for: the account holds the keys of three environments.
 const ROLES_OF: &str = "production";
 
-fn settings_toml(served: &Served, env_file: &Path) -> String {
+fn settings_toml(served: &Served, env_file: &Path, audits: bool) -> String {
     let head = format!(
         "# Points portcullis at a simulated account. Nothing real is behind it.\n\
          default_environment = \"{ENVIRONMENT}\"\n"
@@ -116,12 +154,12 @@ fn settings_toml(served: &Served, env_file: &Path) -> String {
         .filter_map(|duty| Some(format!("{duty} = \"{}\"\n", seed::role_for(duty.word(), ROLES_OF)?)))
         .collect();
     let tags = format!("tags = {{ Environment = \"{ROLES_OF}\" }}\n");
-    head + &environment_toml(ENVIRONMENT, served, env_file)
-        + &environment_toml(IN_ROLES, served, env_file)
+    head + &environment_toml(ENVIRONMENT, served, env_file, audits)
+        + &environment_toml(IN_ROLES, served, env_file, audits)
         + &format!("\n[environments.{IN_ROLES}.roles]\n{roles}{tags}")
 }
 
-fn environment_toml(name: &str, served: &Served, env_file: &Path) -> String {
+fn environment_toml(name: &str, served: &Served, env_file: &Path, audits: bool) -> String {
     let text = |value: &str| toml::Value::from(value).to_string();
     let mut toml = format!(
         "\n[environments.{name}]\n\
@@ -138,7 +176,7 @@ fn environment_toml(name: &str, served: &Served, env_file: &Path) -> String {
         seed::ALERT_TOPIC,
     );
     // Writing to a String cannot fail.
-    if let Some((server, _)) = served.sql().first() {
+    if let Some((server, _)) = served.sql().first().filter(|_| audits) {
         let _ = writeln!(toml, "audit = {{ server = {}, database = \"buzz_prod\" }}", text(server));
     }
     for (server, address) in served.sql() {

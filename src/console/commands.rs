@@ -24,12 +24,19 @@ pub enum Command {
     Open,
     Sort,
     SortReverse,
+    View,
+    Group,
+    FoldAll,
+    Mark,
+    MarkAll,
+    NextEnvironment,
     Copy,
     Save,
     Refresh,
     NextTheme,
     StartRunbook,
     EventsOfKey,
+    Dependents,
     KeyOfEvent,
     SavePlan,
     Undo,
@@ -121,6 +128,14 @@ pub const ALL: &[Entry] = &[
     everywhere(Command::EventsOfKey, "events-of-key", &["e"], "the events of this key")
         .on(&[Screen::Keys])
         .hint("its events"),
+    everywhere(
+        Command::Dependents,
+        "dependents",
+        &["d", "ctrl-d"],
+        "what depends on this key, and who uses it; at the gate, where letters are typed, the second key",
+    )
+    .on(&[Screen::Keys, Screen::Run])
+    .hint("dependents"),
     everywhere(Command::KeyOfEvent, "key-of-event", &["e"], "the pairs of this event's key")
         .on(&[Screen::Events])
         .hint("its key"),
@@ -145,11 +160,33 @@ pub const ALL: &[Entry] = &[
         .hint("sort"),
     everywhere(Command::SortReverse, "sort-reverse", &["o"], "turn the order round")
         .on(&[Screen::Keys, Screen::Events]),
+    everywhere(Command::View, "view", &["v"], "choose the columns, and sort by any of them")
+        .on(&[Screen::Keys]),
+    everywhere(Command::Group, "group", &["b"], "group by master key, database, environment, state, nothing")
+        .on(&[Screen::Keys])
+        .hint("group"),
+    everywhere(
+        Command::FoldAll,
+        "fold-all",
+        &["z"],
+        "fold all groups, or unfold them; left and right fold one",
+    )
+    .on(&[Screen::Keys]),
+    everywhere(Command::Mark, "mark", &["m"], "mark the row, or take its mark away; on a group all its rows")
+        .on(&[Screen::Keys]),
+    everywhere(Command::MarkAll, "mark-all", &["M"], "mark all rows shown, or take all marks away")
+        .on(&[Screen::Keys]),
+    everywhere(
+        Command::NextEnvironment,
+        "environment",
+        &["E"],
+        "the next environment, where several are shown",
+    ),
     everywhere(
         Command::Copy,
         "copy",
         &["y"],
-        "copy the ARN, the event or the entry to the clipboard (OSC 52)",
+        "copy to the clipboard (OSC 52): ARN, alias or name, marked rows line by line; the event; the entry",
     )
     .hint("copy"),
     everywhere(Command::Save, "save-screen", &["S"], "save the screen as text and SVG"),

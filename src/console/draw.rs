@@ -43,6 +43,8 @@ pub fn draw(state: &mut State, frame: &mut Frame<'_>) {
         Some(Overlay::Palette(palette)) => palette::draw(state, palette, buf, area),
         Some(Overlay::Start(form)) => prompt::draw_start(state, form, buf, area),
         Some(Overlay::Note(form)) => prompt::draw_note(state, form, buf, area),
+        Some(Overlay::View(menu)) => keys::draw_view(state, menu, buf, area),
+        Some(Overlay::Copy(_)) => keys::draw_copy(state, buf, area),
         Some(Overlay::Quit(_)) => prompt::draw_quit(state, buf, area),
         None => {}
     }

@@ -5,12 +5,15 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
-use super::Mode;
 use super::commands::Command;
+use super::parts::Part;
 use super::screens::Screen;
 use super::state::State;
 use super::theme::Tone;
+use super::widgets::gauge::gauge;
 use super::widgets::text::{fit, width};
+use super::{Mode, Place};
+use crate::inventory::Progress;
 use crate::model::age::ago;
 use crate::model::plan::Operation;
 use crate::model::seen::Seen;
@@ -23,7 +26,7 @@ type Piece = (String, Style);
 /// Draws the header; gives the number of lines that it took.
 pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
     let theme = &state.theme;
-    let bar = if state.options.production { theme.header_production } else { theme.header };
+    let bar = if state.production() { theme.header_production } else { theme.header };
     let left = place(state, bar);
     let who = vec![(identity(state), bar)];
     let ages = ages(state, bar);
@@ -91,29 +94,33 @@ fn put_right(buf: &mut Buffer, line: Rect, pieces: &[Piece]) {
     put(buf, line, line.width.saturating_sub(wide.saturating_add(1)), pieces);
 }
 
-/// Name, environment, account, Region, mode.
+/// Name, environments, account and Region of the one in focus, mode.
 fn place(state: &State, bar: Style) -> Vec<Piece> {
     let (theme, options) = (&state.theme, &state.options);
-    let name = visible(&options.environment).to_uppercase();
     let mut pieces = vec![("portcullis".to_owned(), bar.patch(theme.badge)), ("  ".to_owned(), bar)];
-    if options.simulated {
-        let more = if name.contains("SIMULATED") { "" } else { " · SIMULATED" };
-        pieces.push((format!(" {name}{more} "), theme.badge_pretend));
-        if options.production {
+    if state.production() && options.places.iter().any(|place| place.production && !place.simulated) {
+        pieces[0].1 = theme.badge_production;
+    }
+    let (named, more) = named(state);
+    for shown in named {
+        let badge = badge(state, shown);
+        // With several, the one in focus stands out from the rest.
+        let inside =
+            if state.several() && shown.environment == state.place().environment { "▸" } else { " " };
+        pieces.push((format!("{inside}{} ", badge.0), badge.1));
+        if shown.simulated && shown.production && !state.several() {
             pieces.push((" plays production".to_owned(), bar));
         }
-    } else if options.production {
-        pieces[0].1 = theme.badge_production;
-        let said = if name.contains("PROD") { name } else { format!("{name} PRODUCTION") };
-        pieces.push((format!(" {said} "), theme.badge_production.add_modifier(Modifier::REVERSED)));
-    } else {
-        pieces.push((format!(" {name} "), theme.badge));
     }
-    let account = options.account.as_deref().unwrap_or("account unknown");
-    pieces.push((format!("  {} {}  ", visible(account), visible(&options.region)), bar));
+    if more > 0 {
+        pieces.push((format!(" +{more}"), bar));
+    }
+    let here = state.place();
+    let account = here.account.as_deref().unwrap_or("account unknown");
+    pieces.push((format!("  {} {}  ", visible(account), visible(&here.region)), bar));
     pieces.push(match &options.mode {
         Mode::Watch => {
-            (" READ-ONLY ".to_owned(), if options.production { bar } else { theme.badge_read_only })
+            (" READ-ONLY ".to_owned(), if state.production() { bar } else { theme.badge_read_only })
         }
         Mode::Respond { incident } => (format!(" {incident} "), theme.badge_armed),
         Mode::Drill { incident, .. } if incident.as_str().starts_with("DRILL") => {
@@ -124,34 +131,67 @@ fn place(state: &State, bar: Style) -> Vec<Piece> {
     pieces
 }
 
+/// The environments that there is room to name, and how many are not: never production, nor the one in focus.
+fn named(state: &State) -> (Vec<&Place>, usize) {
+    let room = usize::from(state.size.0) / 2;
+    let mut named: Vec<&Place> = state.options.places.iter().collect();
+    let taken = |named: &[&Place]| named.iter().map(|place| width(&badge(state, place).0) + 2).sum::<usize>();
+    while taken(&named) > room {
+        let spare = |place: &&Place| !place.production && place.environment != state.place().environment;
+        let Some(at) = named.iter().rposition(spare) else { break };
+        named.remove(at);
+    }
+    let more = state.options.places.len() - named.len();
+    (named, more)
+}
+
+/// How an environment is named, and how that looks.
+fn badge(state: &State, shown: &Place) -> Piece {
+    let theme = &state.theme;
+    let name = visible(&shown.environment).to_uppercase();
+    if shown.simulated {
+        let more = if name.contains("SIMULATED") { "" } else { " · SIMULATED" };
+        (format!("{name}{more}"), theme.badge_pretend)
+    } else if shown.production {
+        let said = if name.contains("PROD") { name } else { format!("{name} PRODUCTION") };
+        (said, theme.badge_production.add_modifier(Modifier::REVERSED))
+    } else {
+        (name, theme.badge)
+    }
+}
+
 fn identity(state: &State) -> String {
-    match &state.options.identity {
+    match &state.place().identity {
         Seen::Known(who) => format!("as {}", visible(who)),
         Seen::Loading => "as … (asking)".to_owned(),
         Seen::NotVisible(why) => format!("identity not visible: {}", why.cause.word()),
     }
 }
 
-/// `kms 8 s · trail 4 m · sql 31 s`: the oldest of each kind, and what is wrong with it.
+/// `kms 8 s · trail 4 m · sql 31 s`: the oldest of each kind, and what is wrong with it. With several environments, the
+/// worst source of each.
 fn ages(state: &State, bar: Style) -> Vec<Piece> {
-    let mut pieces = Vec::new();
-    let sources = || {
-        state
-            .snapshot
-            .inventory
-            .sources
-            .iter()
-            .chain(std::iter::once((&state.trail.source, &state.trail.health)))
-    };
-    for word in ["kms", "trail", "sql", "rds"] {
-        let is = |source: &Source| kind(source) == word;
-        let Some(worst) = sources()
-            .filter(|(source, _)| is(source))
-            .map(|(_, health)| health)
-            .max_by_key(|health| rank(health))
-        else {
-            continue;
-        };
+    let mut told: Vec<(String, Option<&SourceHealth>)> = Vec::new();
+    if state.several() {
+        for (place, part) in state.places() {
+            let worst = healths(part).map(|(_, health)| health).max_by_key(|health| rank(health));
+            told.push((visible(&place.environment).into_owned(), worst));
+        }
+    } else {
+        for word in ["kms", "trail", "files", "sql", "rds"] {
+            let of_kind = state.parts.iter().flat_map(healths).filter(|(source, _)| kind(source) == word);
+            told.push((word.to_owned(), of_kind.map(|(_, health)| health).max_by_key(|health| rank(health))));
+        }
+    }
+    let mut pieces: Vec<Piece> = state
+        .parts
+        .iter()
+        .find_map(|part| loading(&part.progress))
+        .map(|text| (text, bar))
+        .into_iter()
+        .collect();
+    for (word, worst) in told {
+        let Some(worst) = worst else { continue };
         if !pieces.is_empty() {
             pieces.push((" · ".to_owned(), bar));
         }
@@ -162,10 +202,32 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
     pieces
 }
 
+/// `loading keys ▇▇▇▇▁▁▁▁▁▁ 4,210/10,000`, while the first load goes on.
+fn loading(progress: &Progress) -> Option<String> {
+    let Progress { what, done, of } = progress;
+    let percent = u32::try_from(done * 100 / (*of).max(1)).unwrap_or(100);
+    let (bar, done, of) = (gauge(percent), thousands(*done), thousands(*of));
+    let bar = bar.split_whitespace().next().unwrap_or_default();
+    (progress.done < progress.of).then(|| format!("loading {what} {bar} {done}/{of}"))
+}
+
+fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().filter_map(|g| str::from_utf8(g).ok()).collect();
+    groups.join(",")
+}
+
+fn healths(part: &Part) -> impl Iterator<Item = (&Source, &SourceHealth)> {
+    let trail = part.trail.sources.iter().map(|one| (&one.source, &one.health));
+    part.snapshot.inventory.sources.iter().chain(trail)
+}
+
 fn kind(source: &Source) -> &'static str {
     match source {
         Source::Kms(_) => "kms",
         Source::Trail(_) => "trail",
+        Source::Files(_) => "files",
         Source::Sql(_) => "sql",
         Source::Rds(_) => "rds",
     }
@@ -179,6 +241,7 @@ fn rank(health: &SourceHealth) -> (bool, bool, std::cmp::Reverse<Option<Timestam
 fn age(health: &SourceHealth, now: Timestamp) -> (String, bool) {
     let since = health.last_success.map(|at| ago(at, now));
     match (&health.failing, since) {
+        (None, Some(since)) if health.kept.is_some() => (format!("kept {since} ago"), true),
         (_, since) if health.throttled => {
             (format!("throttled ({})", since.unwrap_or_else(|| "never".into())), true)
         }

@@ -5,11 +5,14 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::commands::{ALL, Command, Entry};
+use super::screens::Screen;
 use super::state::{Action, Overlay, State};
 use super::theme::Tone;
 use super::widgets::panel;
 use super::widgets::scroll::Scroll;
 use super::widgets::text::Paragraph;
+use crate::filter::FORMS;
+use crate::inventory::filter::LANGUAGE;
 
 /// The help while it is open.
 #[derive(Default)]
@@ -49,6 +52,14 @@ fn lines(state: &State) -> Vec<Paragraph> {
     section("HERE", &|entry| !entry.screens.is_empty() && entry.works_on(state.screen));
     section("EVERYWHERE", &|entry| entry.screens.is_empty());
     section("ON OTHER SCREENS", &|entry| !entry.works_on(state.screen));
+    if state.screen == Screen::Keys {
+        lines.push(Line::styled("WHAT A FILTER TAKES (/)", theme.tone(Tone::Heading)).into());
+        let forms = FORMS.iter().map(|(form, means)| ((*form).to_owned(), (*means).to_owned()));
+        for (form, means) in forms.chain(LANGUAGE.help()) {
+            lines.push(filter_line(state, &form, means));
+        }
+        lines.push(Paragraph::default());
+    }
     lines.push(Line::styled("WHAT THE SIGNS MEAN", theme.tone(Tone::Heading)).into());
     lines.push(Line::from(
         "● enabled   ◐ disabled   ✖ pending deletion, or gone   ▲ overdue   ! unavailable   ◔ not ready   ↻ column key in rotation   ? not visible   ◌ not in KMS   … loading",
@@ -60,6 +71,14 @@ fn lines(state: &State) -> Vec<Paragraph> {
         .into(),
     );
     lines
+}
+
+fn filter_line(state: &State, form: &str, means: String) -> Paragraph {
+    let line = Line::from(vec![
+        Span::styled(format!("  {form:<18}"), state.theme.tone(Tone::Accent)),
+        Span::styled(means, state.theme.tone(Tone::Text)),
+    ]);
+    Paragraph::hanging(line, 20)
 }
 
 fn line(state: &State, entry: &Entry) -> Paragraph {

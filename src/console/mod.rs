@@ -3,7 +3,9 @@
 //! Input, snapshots and a run's reports arrive as [`state::Event`]s on one ordered road; [`state::update`]
 //! turns each into [`state::Action`]s; only the runner performs those. Drawing reads the state and nothing else.
 
+pub mod columns;
 pub mod commands;
+mod dependents;
 pub mod draw;
 mod header;
 mod help;
@@ -11,6 +13,7 @@ pub mod keymap;
 mod markdown;
 mod mouse;
 mod palette;
+mod parts;
 mod prompt;
 mod runner;
 pub mod screens;
@@ -32,26 +35,76 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
+use crate::inventory::{Column, Progress};
 use crate::model::IncidentId;
 use crate::model::age::AgePolicies;
-use crate::model::pair::Inventory;
-use crate::model::seen::Seen;
+use crate::model::arn::KeyArn;
+use crate::model::pair::{Inventory, Row};
+use crate::model::seen::{NotVisible, Seen};
+use crate::model::source::{Source, SourceHealth};
 use crate::respond::view::{Ask, Told};
-use crate::trail::TrailView;
+use crate::trail::{Backfills, Events, KeyTrail, TrailSource, TrailView};
 
 pub use runner::{ConsoleError, run};
 
 /// Where the console's facts come from, and where its wishes go.
 pub struct Sources {
-    pub inventory: watch::Receiver<Arc<Inventory>>,
-    pub trail: watch::Receiver<Arc<TrailView>>,
+    /// Of each environment, in the order of [`Options::places`]; one at least.
+    pub feeds: Vec<Feed>,
     /// The responder's two ends. None in watch mode: without them nothing can be asked for, whatever is typed.
     pub responder: Option<Responder>,
     pub clock: Clock,
-    /// Asks every source again, now.
-    pub refresh: Box<dyn Fn() + Send>,
     /// Puts text on the clipboard: [`terminal::clipboard`] in production.
     pub clipboard: Clipboard,
+}
+
+/// Where the facts of one environment come from.
+pub struct Feed {
+    pub inventory: watch::Receiver<Arc<Inventory>>,
+    pub trail: watch::Receiver<Arc<TrailView>>,
+    /// How far the first load has come.
+    pub progress: watch::Receiver<Progress>,
+    /// To have one key's events read back into the trail.
+    pub backfills: Backfills,
+    /// Asks CloudTrail about single keys.
+    pub key_trails: KeyTrails,
+    /// Asks every source of it again, now.
+    pub refresh: Box<dyn Fn() + Send>,
+    /// Told which of its keys are on screen, so that these are read first.
+    pub interested: Interested,
+}
+
+/// Where questions about one key's trail go, and where the answers come from.
+pub struct KeyTrails {
+    pub ask: Box<dyn Fn(KeyArn) + Send>,
+    pub told: mpsc::UnboundedReceiver<KeyAnswer>,
+}
+
+/// What CloudTrail answered about a key.
+pub type KeyAnswer = (KeyArn, Seen<Arc<KeyTrail>>);
+
+/// Told which keys are on screen.
+pub type Interested = Box<dyn Fn(&[KeyArn]) + Send>;
+
+impl Feed {
+    /// Of an environment that could not be opened at `now`: one row that says why, and a trail that is not there.
+    #[must_use]
+    pub fn shut(environment: &str, why: NotVisible, now: Timestamp) -> Self {
+        let row = Row::UnreadableEnvironment { environment: environment.to_owned(), why: why.clone() };
+        let inventory = Inventory { rows: vec![row].into(), ..Inventory::default() };
+        let health = SourceHealth { failing: Some((now, why)), ..SourceHealth::default() };
+        let source = TrailSource { health, ..TrailSource::new(Source::Trail(environment.to_owned())) };
+        let trail = TrailView { events: Events::default(), sources: vec![source] };
+        Self {
+            inventory: watch::channel(Arc::new(inventory)).1,
+            trail: watch::channel(Arc::new(trail)).1,
+            backfills: Backfills::default(),
+            progress: watch::channel(Progress::default()).1,
+            key_trails: KeyTrails { ask: Box::new(drop), told: mpsc::unbounded_channel().1 },
+            refresh: Box::new(|| ()),
+            interested: Box::new(|_| ()),
+        }
+    }
 }
 
 /// Puts text on a clipboard.
@@ -66,27 +119,38 @@ pub struct Responder {
 /// What does not change while the console runs.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The environment's name, as settings have it.
-    pub environment: String,
-    pub production: bool,
-    pub simulated: bool,
-    pub account: Option<String>,
-    pub region: String,
+    /// The environments shown, one at least; where somebody may act, exactly one.
+    pub places: Vec<Place>,
     pub mode: Mode,
-    /// Who we are, short enough for a header.
-    pub identity: Seen<String>,
     pub theme: theme::ThemeName,
     /// Whether `NO_COLOR` forbids another theme than the monochrome one.
     pub no_color: bool,
     pub keymap: keymap::Keymap,
     pub runbooks: Vec<RunbookCard>,
-    pub age: AgePolicies,
-    /// How long clients may keep decrypted column keys.
-    pub column_key_cache: SignedDuration,
+    /// The columns of the Keys screen.
+    pub columns: Vec<Column>,
+    /// The file that keeps the columns for the next start.
+    pub columns_file: Option<PathBuf>,
     /// Where saved screens and plans go.
     pub save_dir: PathBuf,
     /// The operator's MFA device, where it is a simulated one that the screen can show.
     pub device: Option<PretendDevice>,
+}
+
+/// An environment, as far as a screen tells it from others.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// Its name, as settings have it.
+    pub environment: String,
+    pub production: bool,
+    pub simulated: bool,
+    pub account: Option<String>,
+    pub region: String,
+    /// Who we are there, short enough for a header.
+    pub identity: Seen<String>,
+    pub age: AgePolicies,
+    /// How long clients may keep decrypted column keys.
+    pub column_key_cache: SignedDuration,
 }
 
 /// A simulated MFA device, to be shown to whoever has none. No real one is ever behind it.

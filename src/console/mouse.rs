@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 use super::commands::Command;
-use super::screens::Screen;
+use super::screens::{Screen, keys};
 use super::state::{Action, Overlay, State, on_screen, perform};
 
 /// Answers a click or a turn of the wheel.
@@ -30,6 +30,12 @@ pub(super) fn on_mouse(state: &mut State, mouse: MouseEvent) -> Vec<Action> {
 
 /// A click selects a row; a click on the selected one opens it.
 fn on_click(state: &mut State, x: u16, y: u16) -> Vec<Action> {
+    if state.screen == Screen::Keys
+        && let Some(heading) = state.keys.picker.list.heading_at(x, y)
+    {
+        keys::sort_by_heading(state, heading);
+        return Vec::new();
+    }
     let (list, length) = match state.screen {
         Screen::Keys => state.keys.picker.list_and_len(),
         Screen::Events => state.events.picker.list_and_len(),
@@ -41,7 +47,8 @@ fn on_click(state: &mut State, x: u16, y: u16) -> Vec<Action> {
         Some(row) if row == list.selected => perform(state, Command::Open),
         Some(row) => {
             list.selected = row;
-            perform(state, Command::Left)
+            keys::leave_detail(state);
+            if state.screen == Screen::Keys { Vec::new() } else { perform(state, Command::Left) }
         }
         None => Vec::new(),
     }

@@ -185,7 +185,8 @@ pub fn target_of(row: &Row) -> Option<Target> {
         Row::OrphanColumnKey { .. }
         | Row::UnreadableDatabase { .. }
         | Row::UnreadableServer { .. }
-        | Row::UnreadableRegion { .. } => None,
+        | Row::UnreadableRegion { .. }
+        | Row::UnreadableEnvironment { .. } => None,
     }
 }
 

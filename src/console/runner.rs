@@ -7,19 +7,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::Event as Input;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::watch;
 use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use super::snapshot::Snapshot;
 use super::state::{Action, Event, State, Words, update};
-use super::{Exit, Options, Sources, draw, svg};
+use super::{Exit, Feed, KeyAnswer, Options, Sources, draw, svg};
+use crate::inventory::{Column, Progress};
 use crate::model::age::AgePolicies;
+use crate::model::arn::KeyArn;
+use crate::model::pair::Inventory;
+use crate::trail::TrailView;
 
 /// Why the console stopped against its will.
 #[derive(Debug, thiserror::Error)]
@@ -45,28 +50,29 @@ pub async fn run<B: Backend>(
     options: Options,
 ) -> Result<Exit, ConsoleError> {
     let size = terminal.size().map_err(drawing)?;
+    let mut road = Road::new(input, shutdown, &mut sources, &options);
     // What is there at the start is little: it is read only from now on.
-    let inventory = sources.inventory.borrow_and_update().clone();
-    let trail = sources.trail.borrow_and_update().clone();
+    let trails = road.trails.iter_mut().map(|trail| trail.borrow_and_update().clone()).collect();
     let can_act = sources.responder.is_some();
-    let mut state = State::new(options, can_act, trail, sources.clock.now(), (size.width, size.height));
-    let snapshot = Snapshot::of(inventory, &state.options.age, state.now);
-    update(&mut state, Event::Inventory(Arc::new(snapshot)));
-    let mut road = Road {
-        input: Box::pin(input),
-        shutdown: Box::pin(shutdown),
-        tick: next_tick(sources.clock.now()),
-        preparing: None,
-        age: state.options.age.clone(),
-    };
+    let mut state = State::new(options, can_act, trails, sources.clock.now(), (size.width, size.height));
+    for (part, inventory) in road.inventories.iter_mut().enumerate() {
+        let inventory = inventory.borrow_and_update().clone();
+        let snapshot = Snapshot::of(inventory, &state.options.places[part].age, state.now);
+        update(&mut state, Event::Inventory(part, Arc::new(snapshot)));
+    }
 
+    let mut looking = Looking::default();
     loop {
         if state.take_dirty() {
             terminal.draw(|frame| draw::draw(&mut state, frame)).map_err(drawing)?;
+            looking.tell(&state, &sources);
         }
         let mut event = road.next(&mut sources).await?;
         for _ in 0..AT_ONCE {
-            let outgoing = matches!(event, Event::Inventory(_)).then(|| Arc::clone(&state.snapshot));
+            let outgoing = match &event {
+                Event::Inventory(part, _) => Some(Arc::clone(&state.parts[*part].snapshot)),
+                _ => None,
+            };
             for action in update(&mut state, event) {
                 if let Some(exit) = perform(action, &mut state, terminal, &mut sources)? {
                     return Ok(exit);
@@ -82,6 +88,25 @@ pub async fn run<B: Backend>(
     }
 }
 
+/// How far back a key's own events are read on demand.
+const READ_BACK: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Tells whoever reads an environment's keys which of them are on screen, when that changes.
+#[derive(Default)]
+struct Looking(Vec<Vec<KeyArn>>);
+
+impl Looking {
+    fn tell(&mut self, state: &State, sources: &Sources) {
+        let keys = super::screens::keys::on_screen(state);
+        if keys != self.0 {
+            for (feed, keys) in sources.feeds.iter().zip(&keys) {
+                (feed.interested)(keys);
+            }
+            self.0 = keys;
+        }
+    }
+}
+
 fn drawing(error: impl std::fmt::Display) -> ConsoleError {
     ConsoleError::Draw(error.to_string())
 }
@@ -91,12 +116,55 @@ struct Road<I, S> {
     input: Pin<Box<I>>,
     shutdown: Pin<Box<S>>,
     tick: Instant,
-    /// The newest inventory, while it is made ready beside this task.
-    preparing: Option<JoinHandle<Snapshot>>,
-    age: AgePolicies,
+    /// Of each environment.
+    inventories: Vec<watch::Receiver<Arc<Inventory>>>,
+    trails: Vec<watch::Receiver<Arc<TrailView>>>,
+    progresses: Vec<watch::Receiver<Progress>>,
+    ages: Vec<AgePolicies>,
+    /// The newest inventory of an environment, while it is made ready beside this task.
+    preparing: Option<JoinHandle<(usize, Snapshot)>>,
+}
+
+/// Which of `all` has something new; waits for ever once nobody sends.
+async fn any_changed<T>(all: &mut [watch::Receiver<T>]) -> usize {
+    let each = all.iter_mut().enumerate().map(|(at, one)| {
+        Box::pin(async move {
+            match one.changed().await {
+                Ok(()) => at,
+                Err(_nobody_sends) => std::future::pending().await,
+            }
+        })
+    });
+    futures_util::future::select_all(each).await.0
+}
+
+/// The next answer about a key's trail, of any environment; waits for ever once nobody answers.
+async fn any_answer(feeds: &mut [Feed]) -> KeyAnswer {
+    let each = feeds.iter_mut().map(|feed| {
+        Box::pin(async move {
+            match feed.key_trails.told.recv().await {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            }
+        })
+    });
+    futures_util::future::select_all(each).await.0
 }
 
 impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
+    fn new(input: I, shutdown: S, sources: &mut Sources, options: &Options) -> Self {
+        Self {
+            input: Box::pin(input),
+            shutdown: Box::pin(shutdown),
+            tick: next_tick(sources.clock.now()),
+            inventories: sources.feeds.iter().map(|feed| feed.inventory.clone()).collect(),
+            trails: sources.feeds.iter().map(|feed| feed.trail.clone()).collect(),
+            progresses: sources.feeds.iter().map(|feed| feed.progress.clone()).collect(),
+            ages: options.places.iter().map(|place| place.age.clone()).collect(),
+            preparing: None,
+        }
+    }
+
     /// The next event. Nothing is lost where this is dropped before it is ready.
     async fn next(&mut self, sources: &mut Sources) -> io::Result<Event> {
         loop {
@@ -129,18 +197,22 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
                 prepared = prepared => {
                     self.preparing = None;
                     match prepared.map_err(JoinError::try_into_panic) {
-                        Ok(snapshot) => Ok(Event::Inventory(Arc::new(snapshot))),
+                        Ok((part, snapshot)) => Ok(Event::Inventory(part, Arc::new(snapshot))),
                         // It would have been a panic here, too.
                         Err(Ok(panic)) => std::panic::resume_unwind(panic),
                         Err(Err(_stopped)) => continue,
                     }
                 }
-                Ok(()) = sources.inventory.changed(), if idle => {
-                    self.prepare(sources);
+                part = any_changed(&mut self.inventories), if idle => {
+                    self.prepare(part, sources);
                     continue;
                 }
-                Ok(()) = sources.trail.changed() => {
-                    Ok(Event::Trail(sources.trail.borrow_and_update().clone()))
+                part = any_changed(&mut self.trails) => {
+                    Ok(Event::Trail(part, self.trails[part].borrow_and_update().clone()))
+                }
+                (key, answer) = any_answer(&mut sources.feeds) => Ok(Event::KeyTrail(key, answer)),
+                part = any_changed(&mut self.progresses) => {
+                    Ok(Event::Progress(part, self.progresses[part].borrow_and_update().clone()))
                 }
                 () = tokio::time::sleep_until(self.tick) => {
                     let now = sources.clock.now();
@@ -152,10 +224,11 @@ impl<I: Stream<Item = io::Result<Input>>, S: Future<Output = ()>> Road<I, S> {
     }
 
     /// Begins to make the newest inventory ready.
-    fn prepare(&mut self, sources: &mut Sources) {
-        let (age, now) = (self.age.clone(), sources.clock.now());
-        let inventory = sources.inventory.borrow_and_update().clone();
-        self.preparing = Some(tokio::task::spawn_blocking(move || Snapshot::of(inventory, &age, now)));
+    fn prepare(&mut self, part: usize, sources: &Sources) {
+        let (age, now) = (self.ages[part].clone(), sources.clock.now());
+        let inventory = self.inventories[part].borrow_and_update().clone();
+        let prepare = move || (part, Snapshot::of(inventory, &age, now));
+        self.preparing = Some(tokio::task::spawn_blocking(prepare));
     }
 }
 
@@ -173,7 +246,16 @@ fn perform<B: Backend>(
 ) -> Result<Option<Exit>, ConsoleError> {
     match action {
         Action::Exit(exit) => return Ok(Some(exit)),
-        Action::Refresh => (sources.refresh)(),
+        Action::Refresh => sources.feeds.iter().for_each(|feed| (feed.refresh)()),
+        Action::ReadBack(key) => {
+            if sources.feeds[state.focus].backfills.ask(&key, READ_BACK) {
+                state.say(Words::plain(
+                    "reading this key's own events of the last 7 days; they appear as they come",
+                ));
+            }
+        }
+        Action::ReadKeyTrail(key) => (sources.feeds[state.focus].key_trails.ask)(key),
+        Action::KeepColumns(columns) => keep_columns(state, &columns),
         Action::Ask(ask) => {
             let Some(responder) = &sources.responder else {
                 state.say(Words::bad("nothing here can act: this console only reads"));
@@ -215,6 +297,14 @@ fn perform<B: Backend>(
         }
     }
     Ok(None)
+}
+
+fn keep_columns(state: &mut State, columns: &[Column]) {
+    let Some(file) = &state.options.columns_file else { return };
+    if let Err(error) = super::columns::keep(file, columns) {
+        let told = format!("the columns are not kept for the next start: {}: {error}", file.display());
+        state.say(Words::bad(told));
+    }
 }
 
 fn save_screen(buffer: &Buffer, state: &State) -> Words {

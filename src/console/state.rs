@@ -7,33 +7,43 @@ use ratatui::crossterm::event::{Event as Input, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
 use super::commands::Command;
+use super::dependents::DependentsPane;
 use super::help::Help;
 use super::keymap::Key;
 use super::mouse::on_mouse;
 use super::palette::Palette;
+use super::parts::Part;
 use super::prompt::{NoteForm, Question, StartForm};
 use super::screens::events::EventsScreen;
 use super::screens::health::HealthScreen;
-use super::screens::keys::KeysScreen;
+use super::screens::keys::{CopyMenu, KeysScreen, ViewMenu};
 use super::screens::run::RunScreen;
 use super::screens::runbooks::RunbooksScreen;
 use super::screens::timeline::TimelineScreen;
 use super::screens::{Screen, events, health, keys, run, runbooks, timeline};
 use super::snapshot::Snapshot;
 use super::theme::{Theme, ThemeName, Tone};
-use super::widgets::picker::Picker;
+use super::widgets::input::TextInput;
 use super::{Exit, Options};
+use crate::inventory::{Column, Progress};
 use crate::journal::Entry;
+use crate::model::arn::KeyArn;
+use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Standing, Told};
 use crate::runbook::RunRecord;
-use crate::trail::TrailView;
+use crate::trail::{KeyTrail, TrailView};
 
 /// What can happen.
 #[derive(Debug)]
 pub enum Event {
     Input(Input),
-    Inventory(Arc<Snapshot>),
-    Trail(Arc<TrailView>),
+    /// Of the environment of that number.
+    Inventory(usize, Arc<Snapshot>),
+    Trail(usize, Arc<TrailView>),
+    /// What CloudTrail answered about one key.
+    KeyTrail(KeyArn, Seen<Arc<KeyTrail>>),
+    /// How far the first load of that environment has come.
+    Progress(usize, Progress),
     Told(Box<Told>),
     ResponderGone,
     /// A full second has passed.
@@ -46,10 +56,22 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     Ask(Ask),
-    Copy { text: String, what: &'static str },
+    Copy {
+        text: String,
+        what: &'static str,
+    },
     SaveScreen,
-    SaveText { name: String, text: String },
+    SaveText {
+        name: String,
+        text: String,
+    },
+    /// Keeps the columns of the Keys screen for the next start.
+    KeepColumns(Vec<Column>),
     Refresh,
+    /// Read a key's own events back.
+    ReadBack(KeyArn),
+    /// Ask CloudTrail about one key.
+    ReadKeyTrail(KeyArn),
     Exit(Exit),
 }
 
@@ -80,6 +102,8 @@ pub enum Overlay {
     Palette(Palette),
     Start(Box<StartForm>),
     Note(NoteForm),
+    View(ViewMenu),
+    Copy(CopyMenu),
     /// Quit while the gate is at work?
     Quit(Question),
 }
@@ -96,6 +120,10 @@ pub struct State {
     /// Whether the keys go to the filter's line.
     pub filtering: bool,
     pub message: Option<Words>,
+    /// Every environment, in the order of [`Options::places`].
+    pub parts: Vec<Part>,
+    /// The one in focus: `snapshot` and `trail` are its own. Only [`State::look_at`] and what comes in move them.
+    pub(super) focus: usize,
     pub snapshot: Arc<Snapshot>,
     pub trail: Arc<TrailView>,
     pub journal: Vec<Entry>,
@@ -103,6 +131,7 @@ pub struct State {
     journal_told: bool,
     pub standing: Standing,
     pub keys: KeysScreen,
+    pub dependents: DependentsPane,
     pub events: EventsScreen,
     pub runbooks: RunbooksScreen,
     pub run: RunScreen,
@@ -115,30 +144,43 @@ pub struct State {
 }
 
 impl State {
-    /// A console that knows nothing yet. `can_act` is whether there is a responder to ask.
+    /// A console that knows nothing yet but the trail of each environment. `can_act` is whether there is a responder
+    /// to ask.
+    ///
+    /// # Panics
+    /// Where there is no environment, or not a trail for each.
     #[must_use]
     pub fn new(
         options: Options,
         can_act: bool,
-        trail: Arc<TrailView>,
+        trails: Vec<Arc<TrailView>>,
         now: Timestamp,
         size: (u16, u16),
     ) -> Self {
+        assert!(!trails.is_empty() && trails.len() == options.places.len(), "a trail for each environment");
+        let trail = Arc::clone(&trails[0]);
+        let parts = trails
+            .into_iter()
+            .map(|trail| Part { snapshot: Arc::default(), trail, progress: Progress::default() })
+            .collect();
         Self {
             theme: Theme::new(options.theme),
+            keys: KeysScreen::new(options.columns.clone()),
             options: Arc::new(options),
             now,
             size,
-            screen: Screen::Keys,
+            screen: if trail.is_of_files() { Screen::Events } else { Screen::Keys },
             overlay: None,
             filtering: false,
             message: None,
+            parts,
+            focus: 0,
             snapshot: Arc::default(),
             trail,
             journal: Vec::new(),
             journal_told: false,
             standing: Standing::default(),
-            keys: KeysScreen::default(),
+            dependents: DependentsPane::default(),
             events: EventsScreen::default(),
             runbooks: RunbooksScreen::default(),
             run: RunScreen::default(),
@@ -196,15 +238,19 @@ impl State {
 pub fn update(state: &mut State, event: Event) -> Vec<Action> {
     match event {
         Event::Input(input) => return on_input(state, input),
-        Event::Inventory(snapshot) => {
-            let before = std::mem::replace(&mut state.snapshot, snapshot);
-            keys::refresh(state, &before.inventory);
+        Event::Inventory(part, snapshot) => {
+            let before = std::mem::replace(&mut state.parts[part].snapshot, snapshot);
+            state.look_at(state.focus);
+            keys::refresh(state, part, &before.inventory);
             events::refresh(state);
         }
-        Event::Trail(trail) => {
-            state.trail = trail;
+        Event::Trail(part, trail) => {
+            state.parts[part].trail = trail;
+            state.look_at(state.focus);
             events::refresh(state);
         }
+        Event::KeyTrail(key, answer) => state.dependents.answered(key, answer),
+        Event::Progress(part, progress) => state.parts[part].progress = progress,
         Event::Told(told) => on_told(state, *told),
         Event::ResponderGone => {
             state.can_act = false;
@@ -297,6 +343,8 @@ fn on_overlay_key(
         Overlay::Palette(palette) => palette.on_key(state, key),
         Overlay::Start(form) => form.on_key(state, key),
         Overlay::Note(form) => form.on_key(state, key),
+        Overlay::View(menu) => menu.on_key(state, key, command),
+        Overlay::Copy(menu) => menu.on_key(state, key),
         Overlay::Quit(question) => question.on_key(state, key),
     }
 }
@@ -304,28 +352,26 @@ fn on_overlay_key(
 fn on_filter_key(state: &mut State, key: KeyEvent, command: Option<Command>) -> Vec<Action> {
     use ratatui::crossterm::event::KeyCode;
     let changed = {
-        let Some(picker) = picker(state) else {
-            state.filtering = false;
-            return Vec::new();
-        };
         match key.code {
             KeyCode::Enter => {
                 state.filtering = false;
                 return Vec::new();
             }
             KeyCode::Esc => {
-                picker.filter.clear();
+                if let Some(filter) = filter(state) {
+                    filter.clear();
+                }
                 state.filtering = false;
                 true
             }
             KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown => {
                 return command.map_or_else(Vec::new, |command| on_screen(state, command));
             }
-            _ => {
-                let before = picker.filter.text().to_owned();
-                picker.filter.on_key(key);
-                before != picker.filter.text()
-            }
+            _ => filter(state).is_some_and(|filter| {
+                let before = filter.text().to_owned();
+                filter.on_key(key);
+                before != filter.text()
+            }),
         }
     };
     if changed {
@@ -340,22 +386,22 @@ fn on_paste(state: &mut State, text: &str) {
         Some(Overlay::Start(form)) => form.insert(text),
         Some(Overlay::Note(form)) => form.input.insert(text),
         None if state.filtering => {
-            if let Some(picker) = picker(state) {
-                picker.filter.insert(text);
+            if let Some(filter) = filter(state) {
+                filter.insert(text);
             }
             refilter(state);
         }
         None if state.screen == Screen::Run => run::on_paste(state, text),
-        Some(Overlay::Help(_) | Overlay::Quit(_)) | None => {}
+        Some(Overlay::Help(_) | Overlay::View(_) | Overlay::Copy(_) | Overlay::Quit(_)) | None => {}
     }
 }
 
-/// The list of the screen that can be filtered.
-fn picker(state: &mut State) -> Option<&mut Picker> {
+/// The filter of the screen, if it has one.
+fn filter(state: &mut State) -> Option<&mut TextInput> {
     match state.screen {
-        Screen::Keys => Some(&mut state.keys.picker),
-        Screen::Events => Some(&mut state.events.picker),
-        Screen::Timeline => Some(&mut state.timeline.picker),
+        Screen::Keys => Some(&mut state.keys.picker.filter),
+        Screen::Events => Some(&mut state.events.picker.filter),
+        Screen::Timeline => Some(&mut state.timeline.picker.filter),
         Screen::Runbooks | Screen::Health | Screen::Run => None,
     }
 }
@@ -375,7 +421,8 @@ pub fn perform(state: &mut State, command: Command) -> Vec<Action> {
     match command {
         Command::Help => state.overlay = Some(Overlay::Help(Help::default())),
         Command::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
-        Command::Filter => state.filtering = picker(state).is_some(),
+        Command::Filter => state.filtering = filter(state).is_some(),
+        Command::NextEnvironment => next_environment(state),
         Command::Quit => return quit(state),
         Command::Goto(Screen::Run) if state.run.view.is_none() => {
             state.say(Words::plain("no run yet: r on a pair starts a runbook"));
@@ -409,6 +456,18 @@ pub(super) fn on_screen(state: &mut State, command: Command) -> Vec<Action> {
         Screen::Health => health::on_command(state, command),
         Screen::Run => run::on_command(state, command),
     }
+}
+
+fn next_environment(state: &mut State) {
+    if !state.several() {
+        state.say(Words::plain("one environment is shown; `portcullis -e ONE -e ANOTHER` shows several"));
+        return;
+    }
+    let next = (state.focus + 1) % state.parts.len();
+    state.look_at(next);
+    keys::select_environment(state, next);
+    let name = crate::model::text::visible(&state.place().environment).into_owned();
+    state.say(Words::plain(format!("environment: {name}")));
 }
 
 fn next_theme(state: &mut State) {

@@ -11,7 +11,7 @@ use tiberius::Row;
 
 use crate::model::catalog::{
     ColumnKey, DatabaseCatalog, EncryptedColumn, EncryptionObjects, EncryptionType, KeyValue, MasterKey,
-    ServerCatalog, TdeState,
+    ServerCatalog, Tde, TdeState,
 };
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::text::Untrusted;
@@ -40,7 +40,9 @@ const ABOUT_SERVER: &str = "SELECT CAST(SERVERPROPERTY(N'ProductVersion') AS nva
 const DATABASES: &str =
     "SELECT name, database_id, state_desc, HAS_DBACCESS(name) FROM sys.databases ORDER BY name";
 
-const TDE_STATES: &str = "SELECT database_id, encryption_state FROM sys.dm_database_encryption_keys";
+/// Columns that every version has: `encryption_state_desc` came with 2019.
+const TDE_STATES: &str = "SELECT database_id, encryption_state, key_algorithm, key_length, percent_complete \
+     FROM sys.dm_database_encryption_keys";
 
 /// A quoted name is tried too: a bare one with a dot in it is taken for two parts.
 const ABOUT_DATABASE: &str = "SELECT \
@@ -113,13 +115,22 @@ pub(super) async fn read(
             None if !about.knows_always_encrypted() => Seen::Known(EncryptionObjects::default()),
             None => reader.objects(&database.name, about.offset).await,
         };
-        let tde = match &tde {
-            Ok(states) => Seen::Known(states.get(&database.id).copied()),
-            Err(why) => Seen::NotVisible(why.clone()),
-        };
+        let tde = tde_of(&database, &tde);
         databases.push(DatabaseCatalog { name: database.name, objects, tde });
     }
     Ok(ServerCatalog { server: server.name().clone(), version: about.version, databases, read_at: now })
+}
+
+/// A database's TDE. The view has no row for a database without an encryption key, nor for one that is not open.
+fn tde_of(database: &Listed, states: &Result<BTreeMap<i32, Tde>, NotVisible>) -> Seen<Option<Tde>> {
+    match states {
+        Err(why) => Seen::NotVisible(why.clone()),
+        Ok(states) => match (states.get(&database.id), shut(database)) {
+            (Some(tde), _) => Seen::Known(Some(tde.clone())),
+            (None, Some(why)) if why.cause == Cause::Unsupported => Seen::NotVisible(why),
+            (None, _) => Seen::Known(None),
+        },
+    }
 }
 
 /// Whether settings want it; system databases only by name. SQL Server's own names are commonly compared
@@ -191,10 +202,8 @@ impl Reader<'_> {
     }
 
     /// TDE state by database id.
-    async fn tde_states(&mut self) -> Result<BTreeMap<i32, TdeState>, NotVisible> {
-        let states = self.rows("reading TDE states", TDE_STATES, |row| {
-            Ok((rows::some_number(row, 0)?, TdeState(rows::some_number(row, 1)?)))
-        });
+    async fn tde_states(&mut self) -> Result<BTreeMap<i32, Tde>, NotVisible> {
+        let states = self.rows("reading TDE states", TDE_STATES, tde);
         states.await.map(|states| states.into_iter().collect()).map_err(|failure| {
             if failure.cause == Cause::Denied {
                 NotVisible::new(
@@ -318,6 +327,14 @@ fn listed(row: &Row) -> Result<Listed, BadCell> {
         state: rows::text(row, 2)?,
         accessible: rows::number(row, 3)? == Some(1),
     })
+}
+
+/// A database's id, and its TDE.
+fn tde(row: &Row) -> Result<(i32, Tde), BadCell> {
+    let state = TdeState(rows::some_number(row, 1)?);
+    let percent = rows::percent(row, 4)?.filter(|_| state.is_changing());
+    let (algorithm, key_bits) = (rows::text(row, 2)?, rows::some_number(row, 3)?);
+    Ok((rows::some_number(row, 0)?, Tde { state, algorithm, key_bits, percent }))
 }
 
 fn master_key(row: &Row, offset: SignedDuration) -> Result<MasterKey, BadCell> {

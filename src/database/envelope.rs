@@ -55,6 +55,26 @@ mod tests {
         value
     }
 
+    /// Envelopes, signed and not; envelopes with a byte changed, cut short or made longer; lengths that nearly
+    /// fit what follows; and any bytes at all.
+    fn any_value() -> impl Strategy<Value = Vec<u8>> {
+        let bytes = |most: usize| prop::collection::vec(any::<u8>(), 0..most);
+        let whole = (".{0,12}", bytes(40), bytes(40)).prop_map(|(p, c, s)| sealed(&p, &c, &s));
+        let spoilt =
+            (whole.clone(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(mut v, at, byte)| {
+                let at = at.index(v.len());
+                v[at] = byte;
+                v
+            });
+        let cut = (whole.clone(), any::<prop::sample::Index>()).prop_map(|(mut v, at)| {
+            v.truncate(at.index(v.len()));
+            v
+        });
+        let nearly = (0..24_u8, 0..24_u8, bytes(48))
+            .prop_map(|(path, text, rest)| [&[1, path, 0, text, 0][..], &rest].concat());
+        prop_oneof![whole, spoilt, cut, nearly, bytes(600)]
+    }
+
     #[test]
     fn a_bare_kms_ciphertext_that_begins_with_one_is_opaque() {
         // KMS ciphertexts begin 01 02 02 00 …: read as an envelope, the path would be 514 bytes long.
@@ -91,6 +111,30 @@ mod tests {
                     let path = 2 * key_path.raw().encode_utf16().count();
                     prop_assert_eq!(5 + path + ciphertext_bytes + signature_bytes, value.len());
                 }
+            }
+        }
+
+        /// `mssql-auth` reads what Microsoft's clients open, which is always signed and may name any path. So:
+        /// where it finds an envelope, we find the same, or call it opaque for an empty part or a path that is
+        /// no text; and where it refuses, we find an envelope only if nothing but the signature is missing.
+        #[test]
+        fn another_reader_of_envelopes_agrees(value in any_value()) {
+            use mssql_auth::cek_envelope::parse;
+            match (read(&value), parse(&value)) {
+                (Envelope::Common { key_path, ciphertext_bytes, signature_bytes }, Ok(theirs)) => {
+                    prop_assert_eq!(theirs.ciphertext.len(), ciphertext_bytes);
+                    prop_assert_eq!(theirs.signature.len(), signature_bytes);
+                    let signed = mssql_auth::cek_envelope::build_signed_portion(key_path.raw(), theirs.ciphertext);
+                    prop_assert_eq!(signed, theirs.signed_portion);
+                }
+                (Envelope::Common { signature_bytes, .. }, Err(_)) => prop_assert_eq!(signature_bytes, 0),
+                (Envelope::Opaque { bytes }, Ok(theirs)) => {
+                    prop_assert_eq!(bytes, value.len());
+                    let path = &theirs.signed_portion[5..theirs.signed_portion.len() - theirs.ciphertext.len()];
+                    let is_text = super::utf16(path).is_some_and(|path| !path.is_empty() && !path.contains('\0'));
+                    prop_assert!(theirs.ciphertext.is_empty() || !is_text);
+                }
+                (Envelope::Opaque { bytes }, Err(_)) => prop_assert_eq!(bytes, value.len()),
             }
         }
 

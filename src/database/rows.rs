@@ -43,6 +43,21 @@ pub(super) fn bit(row: &Row, column: usize) -> Result<Option<bool>, BadCell> {
     Ok(number(row, column)?.map(|n| n != 0))
 }
 
+/// A `real` that holds a percentage; None where null.
+pub(super) fn percent(row: &Row, column: usize) -> Result<Option<u8>, BadCell> {
+    let whole = |percent: f64| {
+        // Within 0 and 100 by the clamp; what is no number counts as nothing done.
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0–100")]
+        let percent = percent.clamp(0.0, 100.0) as u8;
+        percent
+    };
+    match row.get_column_data(column) {
+        Ok(ColumnData::F32(percent)) => Ok(percent.map(|percent| whole(percent.into()))),
+        Ok(ColumnData::F64(percent)) => Ok(percent.map(whole)),
+        _ => Err(bad(row, column, "a percentage")),
+    }
+}
+
 /// Text; empty where null.
 pub(super) fn text(row: &Row, column: usize) -> Result<Untrusted, BadCell> {
     match row.get_column_data(column) {

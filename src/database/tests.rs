@@ -1,5 +1,6 @@
 //! The adapter against the simulated SQL Server, over real TDS and TLS in this process.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
@@ -87,6 +88,143 @@ async fn everything_that_the_server_holds_is_read() {
         compared += objects.values.iter().filter(common).count();
     }
     assert!(compared > 0, "the seed holds values in the common envelope");
+}
+
+/// Settings for another of the simulated servers.
+fn on(host: &str) -> SqlServerSettings {
+    SqlServerSettings { name: ServerName(host.into()), host: host.into(), ..settings(SQL_READER) }
+}
+
+#[tokio::test]
+async fn each_column_is_read_with_its_table_and_kind_of_encryption() {
+    let simulator = simulator();
+    let read = databases(&simulator, &settings(SQL_READER)).await;
+    let objects = read.iter().find(|d| d.name.raw() == "buzz_prod").unwrap().objects.known().unwrap();
+    let key = objects.column_keys.iter().find(|key| key.name.raw() == "CEK_User_12345").unwrap().id;
+    let columns: BTreeSet<_> = objects
+        .columns
+        .iter()
+        .filter(|column| column.column_key_id == key)
+        .map(|c| (c.schema.raw(), c.table.raw(), c.name.raw(), c.encryption.word()))
+        .collect();
+    let users = |name, encryption| ("dbo", "Users", name, encryption);
+    assert_eq!(
+        columns,
+        BTreeSet::from([
+            users("NationalId", "deterministic"),
+            users("DateOfBirth", "randomized"),
+            users("HomeAddress", "randomized"),
+            users("Phone", "deterministic"),
+        ])
+    );
+}
+
+#[tokio::test]
+async fn a_server_of_2016_is_read_although_it_lacks_the_newer_columns() {
+    let simulator = simulator();
+    let classic = server(&simulator, &on("buzz-classic-1.sim.internal"));
+    // The server is as old as it says: what came with 2019 is an error there.
+    let mut connection = classic.connect(Some("buzz_classic")).await.unwrap();
+    for newer in ["allow_enclave_computations", "signature"] {
+        let asked = format!("SELECT {newer} FROM sys.column_master_keys");
+        let refused = connection.query("trying", &asked, &[]).await.unwrap_err();
+        assert_eq!(refused.number, Some(207), "{newer}: invalid column name");
+    }
+    let catalog = classic.read_catalog(now()).await.unwrap();
+    assert!(catalog.version.raw().starts_with("13."), "{}", catalog.version);
+    let [database] = &catalog.databases[..] else { panic!("{:?}", catalog.databases) };
+    let objects = database.objects.known().unwrap();
+    assert_eq!(objects.master_keys.iter().map(|key| key.enclave).collect::<Vec<_>>(), [None]);
+    assert_eq!((objects.column_keys.len(), objects.values.len(), objects.columns.len()), (2, 2, 3));
+    let tde = database.tde.known().unwrap().as_ref().unwrap();
+    assert_eq!(tde.to_string(), "encrypting, 50 % done (AES 256)");
+
+    let newer = databases(&simulator, &settings(SQL_READER)).await;
+    let newer = newer[0].objects.known().unwrap();
+    assert!(newer.master_keys.iter().all(|key| key.enclave == Some(false)), "2022 has the column");
+}
+
+#[tokio::test]
+async fn each_of_several_servers_is_read_for_itself() {
+    let simulator = simulator();
+    let mut names = BTreeSet::new();
+    for host in [PRODUCTION, "buzz-staging-1.sim.internal", "buzz-classic-1.sim.internal"] {
+        let catalog = server(&simulator, &on(host)).read_catalog(now()).await.unwrap();
+        assert_eq!(catalog.server, ServerName(host.into()));
+        names.extend(catalog.databases.into_iter().map(|database| database.name.raw().to_owned()));
+    }
+    let wanted = ["buzz_prod", "buzz_report", "buzz_arch", "buzz_hr", "buzz_staging", "buzz_classic"];
+    assert_eq!(names, wanted.map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn tde_is_told_with_its_cipher_and_a_database_without_it_says_so() {
+    let simulator = simulator();
+    for (state, words) in [
+        (0, "no encryption key"),
+        (1, "unencrypted"),
+        (2, "encrypting, 50 % done"),
+        (3, "encrypted"),
+        (4, "key change in progress, 50 % done"),
+        (5, "decrypting, 50 % done"),
+        (6, "protection change in progress, 0 % done"),
+    ] {
+        simulator.world().sql[0].databases[0].tde_state = Some(state);
+        let read = databases(&simulator, &settings(SQL_READER)).await;
+        let of =
+            |name: &str| read.iter().find(|d| d.name.raw() == name).unwrap().tde.known().unwrap().clone();
+        assert_eq!(of("buzz_prod").unwrap().to_string(), format!("{words} (AES 256)"));
+        assert_eq!(of("buzz_arch"), None, "it has no database encryption key");
+    }
+}
+
+#[tokio::test]
+async fn without_view_server_state_tde_is_not_visible_and_the_keys_still_are() {
+    let simulator = simulator();
+    for login in &mut simulator.world().sql[0].logins {
+        login.permissions.remove("VIEW SERVER STATE");
+    }
+    for database in databases(&simulator, &settings(SQL_READER)).await {
+        let why = database.tde.not_visible().unwrap();
+        assert_eq!(why.cause, Cause::Denied);
+        assert!(why.reason.contains("VIEW SERVER STATE") && why.reason.contains("grant it"), "{why}");
+        // buzz_hr is shut to this login all the same.
+        assert_eq!(database.objects.known().is_some(), database.name.raw() != "buzz_hr", "{}", database.name);
+    }
+}
+
+#[tokio::test]
+async fn a_database_that_is_offline_or_shut_to_us_is_said_to_be() {
+    let simulator = simulator();
+    {
+        let mut world = simulator.world();
+        let databases = &mut world.sql[0].databases;
+        "OFFLINE".clone_into(&mut databases[1].state_desc);
+        databases[1].tde_state = None;
+        databases[2].accessible = false;
+    }
+    let read = databases(&simulator, &settings(SQL_READER)).await;
+    let of = |name: &str| read.iter().find(|d| d.name.raw() == name).unwrap();
+    let offline = of("buzz_report");
+    assert!(offline.objects.not_visible().unwrap().reason.contains("offline"));
+    assert!(
+        offline.tde.not_visible().is_some(),
+        "the view has no row for it, which is not the same as no TDE"
+    );
+    assert_eq!(of("buzz_arch").objects.not_visible().unwrap().cause, Cause::Denied);
+    assert!(of("buzz_prod").objects.known().is_some());
+}
+
+#[tokio::test]
+async fn hidden_columns_are_said_to_be() {
+    let simulator = simulator();
+    for login in &mut simulator.world().sql[0].logins {
+        login.permissions.retain(|name| name != "VIEW DEFINITION" && name != "VIEW ANY DEFINITION");
+    }
+    let read = databases(&simulator, &settings(SQL_READER)).await;
+    let objects = read[0].objects.known().unwrap();
+    let why = objects.columns_hidden.as_ref().unwrap();
+    assert!(why.reason.contains("VIEW DEFINITION"), "{why}");
 }
 
 #[tokio::test]

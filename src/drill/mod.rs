@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::DuplexStream;
 use tokio::task::AbortHandle;
@@ -18,9 +19,10 @@ use crate::cloud::{HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
 use crate::console::{Face, PretendDevice};
 use crate::database::{Dialer, InProcessSql};
 use crate::estate::Wire;
-use crate::model::age::AgePolicies;
+use crate::model::age::{AgeException, AgePolicies, AgePolicy, AgeRule, DAY, ExceptedKeys};
 use crate::model::catalog::ServerName;
 use crate::model::duty::Duty;
+use crate::model::selector::{AliasPattern, KeySelector};
 use crate::settings::secrecy_text::SecretText;
 use crate::settings::{AuditSettings, Environment, Mfa, PasswordFrom, Roles, SIMULATED, SqlServerSettings};
 use crate::simulator::aws::front::NoAnswer as NoWireAnswer;
@@ -134,11 +136,12 @@ fn environment(simulator: &Simulator) -> Environment {
         profile: None,
         endpoint: None,
         sql: servers.into_iter().map(server).collect(),
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit,
-        age: AgePolicies::default(),
+        age: age_policies(simulator.clock().now()),
         roles: roles(simulator),
-        estate: Vec::new(),
+        estate: vec![tag("Application", "buzz-tutor")],
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
         recovery_window: SignedDuration::from_hours(7 * 24),
@@ -154,6 +157,31 @@ fn roles(simulator: &Simulator) -> Roles {
         mfa: seed::mfa_device(&simulator.world(), OPERATOR)
             .map_or(Mfa::Session, |device| Mfa::Device(device.serial)),
         ..none
+    }
+}
+
+fn tag(name: &str, value: &str) -> KeySelector {
+    KeySelector::Tag { name: name.into(), value: value.into() }
+}
+
+/// One of each kind of rule, an exception that holds and one that has lapsed.
+fn age_policies(now: Timestamp) -> AgePolicies {
+    let rule = |keys, max_days| AgeRule { keys, policy: AgePolicy { max_days, ..AgePolicy::default() } };
+    let exception = |alias: &str, reason: &str, expires: Timestamp| AgeException {
+        keys: ExceptedKeys::Alias(AliasPattern::new(alias)),
+        reason: reason.into(),
+        expires: TimeZone::UTC.to_datetime(expires).date(),
+    };
+    AgePolicies {
+        default: AgePolicy::default(),
+        rules: vec![
+            rule(tag("DataClass", "pci"), 30),
+            rule(KeySelector::Alias(AliasPattern::new("buzz-tutor/tde-*")), 400),
+        ],
+        exceptions: vec![
+            exception("buzz-tutor/tutor-profiles", "moves to its successor this quarter", now + DAY * 40),
+            exception("buzz-tutor/documents-rsa", "the vendor's migration", now - DAY * 12),
+        ],
     }
 }
 

@@ -107,35 +107,28 @@ fn undo(operation: Operation) -> String {
 fn warnings(operation: Operation, dependents: &Dependents) -> Vec<String> {
     let mut warnings = Vec::new();
     let drop = operation == Operation::DisableKey;
-    let rds = &dependents.rds;
-    if drop {
-        warnings.extend(rds.known.iter().map(|instance| {
-            format!(
-                "RDS {} stores its data under this key: the instance goes down; after 7 days it can only be restored from backup",
-                instance.id
-            )
-        }));
-    }
-    warnings.extend(rds.not_visible.iter().map(|(region, why)| {
-        format!("whether RDS instances of {region} store their data under this key is {why}")
-    }));
-    warnings.extend(rds.loading.iter().map(|region| {
-        format!("whether RDS instances of {region} store their data under this key has not been read yet")
-    }));
-    if !drop && !rds.known.is_empty() {
-        warnings.push(
+    match &dependents.rds {
+        Seen::Known(_) if drop => {
+            warnings.extend(dependents.storage_at_stake().iter().map(|instance| {
+                format!(
+                    "RDS {} stores its data under this key: the instance goes down; after 7 days it can only be restored from backup",
+                    instance.id
+                )
+            }));
+        }
+        Seen::Known(instances) if instances.is_empty() => {}
+        Seen::Known(_) => warnings.push(
             "RDS instances under this key do not come back by themselves: start them once the key is enabled"
                 .to_owned(),
-        );
+        ),
+        Seen::NotVisible(why) => {
+            warnings.push(format!("whether RDS instances store their data under this key is {why}"));
+        }
+        Seen::Loading => warnings
+            .push("whether RDS instances store their data under this key has not been read yet".to_owned()),
     }
     if operation == Operation::CancelKeyDeletion {
         warnings.push("the key comes back disabled: enable it to use it; read its policy first, which could be changed while deletion was pending".to_owned());
-    }
-    warnings.extend(dependents.relatives.iter().map(|relative| {
-        format!("the related key in {} is not covered by this plan and keeps its state", relative.region())
-    }));
-    if let Seen::NotVisible(why) = &dependents.grants {
-        warnings.push(format!("grants on this key are {why}"));
     }
     warnings.extend(dependents.blind_spots.iter().map(|spot| format!("may hide more: {spot}")));
     warnings

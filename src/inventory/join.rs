@@ -10,7 +10,7 @@ use crate::model::catalog::{
 };
 use crate::model::dependents::RdsInstance;
 use crate::model::key::{KmsKey, Manager};
-use crate::model::pair::{CmkRef, DatabaseRef, EstateMark, Inventory, KeyPlace, Pair, Row};
+use crate::model::pair::{CmkRef, DatabaseRef, EstateMark, Inventory, KeyPlace, Pair, Row, Rows};
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::selector::KeySelector;
 use crate::model::source::{Source, SourceHealth};
@@ -40,11 +40,37 @@ pub struct Gathered {
     pub sources: BTreeMap<Source, SourceHealth>,
 }
 
+/// Joins what was gathered.
+#[must_use]
+pub fn join(gathered: &Gathered) -> Inventory {
+    with_rows(gathered.clone(), rows(gathered))
+}
+
+/// What was gathered, with the rows that it was joined into.
+#[must_use]
+pub fn with_rows(gathered: Gathered, rows: Rows) -> Inventory {
+    Inventory {
+        keys: gathered.keys,
+        missing: gathered.missing,
+        servers: gathered.servers.values().filter_map(|catalog| catalog.known().cloned()).collect(),
+        servers_loading: gathered
+            .servers
+            .iter()
+            .filter(|(_, catalog)| matches!(catalog, Seen::Loading))
+            .map(|(name, _)| name.clone())
+            .collect(),
+        regions: gathered.regions.keys().cloned().collect(),
+        rds: gathered.rds,
+        rows,
+        sources: gathered.sources,
+    }
+}
+
 /// Joins what was gathered into rows. Their order: Regions and servers that could not be read; then by
 /// database, in each one its pairs and orphans by CEK and CMK, then its unused CMKs; then KMS keys that no CMK
 /// names.
 #[must_use]
-pub fn join(gathered: &Gathered) -> Inventory {
+pub fn rows(gathered: &Gathered) -> Rows {
     let links = Links::of(gathered);
     let regions = gathered.keys_listed.iter().filter_map(unreadable_region);
     let mut rows: Vec<Row> = regions.chain(gathered.servers.iter().filter_map(unreadable_server)).collect();
@@ -70,15 +96,8 @@ pub fn join(gathered: &Gathered) -> Inventory {
     }
     count_siblings(&mut rows);
     rows.extend(unreferenced(gathered, &rows));
-    Inventory {
-        keys: gathered.keys.clone(),
-        missing: gathered.missing.clone(),
-        servers: gathered.servers.values().filter_map(|catalog| catalog.known().cloned()).collect(),
-        regions: gathered.regions.keys().cloned().collect(),
-        rds: gathered.rds.clone(),
-        rows,
-        sources: gathered.sources.clone(),
-    }
+    rows.shrink_to_fit();
+    rows.into()
 }
 
 fn unreadable_server((server, catalog): (&ServerName, &Seen<Arc<ServerCatalog>>)) -> Option<Row> {
@@ -125,18 +144,22 @@ fn unreferenced(gathered: &Gathered, rows: &[Row]) -> Vec<Row> {
         .filter(|(arn, _)| !gathered.keys.contains_key(*arn))
         .map(|(arn, _)| (arn.id().to_owned(), arn.clone()));
     let keys: BTreeSet<(String, KeyArn)> = described.chain(hidden).collect();
-    let row = |key: KeyArn| Row::UnreferencedKey { estate: estate_mark(gathered, &key), key };
+    let row = |key: KeyArn| Row::UnreferencedKey { estate: estate_mark(gathered, &key, &named), key };
     keys.into_iter().map(|(_, key)| row(key)).collect()
 }
 
-/// Whether a key is marked as one of the estate. The first mark that it bears is told.
-fn estate_mark(gathered: &Gathered, arn: &KeyArn) -> EstateMark {
+/// Whether a key that is not `named` is marked as one of the estate. The first mark that it bears is told.
+fn estate_mark(gathered: &Gathered, arn: &KeyArn, named: &HashSet<&KeyArn>) -> EstateMark {
     let Some(key) = gathered.keys.get(arn) else {
         return match (gathered.estate.is_empty(), gathered.missing.get(arn)) {
             (false, Some(why)) => EstateMark::CannotTell { why: why.clone() },
             _ => EstateMark::Unmarked,
         };
     };
+    let mut family = key.multi_region.iter().flat_map(|family| family.relatives_of(arn));
+    if let Some(named) = family.find(|relative| named.contains(relative)) {
+        return EstateMark::StandsBy { named: named.clone() };
+    }
     let mut mark = EstateMark::Unmarked;
     for by in &gathered.estate {
         match by.selects(key) {

@@ -9,10 +9,12 @@ use proptest::prelude::*;
 use super::{Gathered, join};
 use crate::inventory::testing::{self, ACCOUNT, alias, arn, cmk, database, key, objects, server};
 use crate::model::age::AgePolicies;
+use crate::model::arn::KeyArn;
 use crate::model::catalog::{Envelope, KeyValue, MasterKey};
-use crate::model::key::Manager;
-use crate::model::pair::{KeyLink, Pair, Row};
+use crate::model::key::{Manager, MultiRegion};
+use crate::model::pair::{EstateMark, KeyLink, Pair, Row};
 use crate::model::seen::{Cause, NotVisible, Seen};
+use crate::model::selector::{AliasPattern, KeySelector};
 
 fn link_of(gathered: &Gathered) -> KeyLink {
     join(gathered).pairs().next().unwrap().cmk.link.clone()
@@ -179,9 +181,7 @@ proptest! {
         prop_assert_eq!(inventory.rows.iter().filter(is_unread_server).count(), 1);
 
         let counts = crate::inventory::present::counts(&inventory, &AgePolicies::default(), Timestamp::UNIX_EPOCH);
-        let told = counts.enabled + counts.overdue + counts.disabled + counts.pending_deletion
-            + counts.not_visible + counts.other;
-        prop_assert_eq!(told, counts.pairs);
+        prop_assert_eq!(counts.states().iter().map(|(count, ..)| count).sum::<usize>(), counts.pairs);
         prop_assert_eq!(counts.pairs, databases.iter().map(|(_, values, _)| values.len()).sum::<usize>());
     }
 
@@ -201,6 +201,39 @@ proptest! {
         }).collect();
         prop_assert!(ceks.is_sorted());
     }
+}
+
+#[test]
+fn a_replica_of_a_named_key_stands_by_and_is_not_unused() {
+    let there: KeyArn = arn(1).as_str().replace("eu-west-1", "us-east-1").parse().unwrap();
+    let family = MultiRegion { primary: arn(1), replicas: vec![there.clone()] };
+    let member = |arn: &KeyArn| {
+        let mut one = (*key(1)).clone();
+        (one.arn, one.multi_region) = (arn.clone(), Some(family.clone()));
+        Arc::new(one)
+    };
+    let mut gathered = with_path(arn(1).as_str());
+    gathered.estate = vec![KeySelector::Alias(AliasPattern::new("*"))];
+    gathered.keys = [(arn(1), member(&arn(1))), (there.clone(), member(&there))].into();
+    let estate = |gathered: &Gathered| match join(gathered).rows.pop().unwrap() {
+        Row::UnreferencedKey { key, estate } if key == there => estate,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(estate(&gathered), EstateMark::StandsBy { named: arn(1) });
+    gathered.servers.clear();
+    assert!(matches!(estate(&gathered), EstateMark::Marked { .. }));
+    // Its own Region tells its state.
+    assert_eq!(join(&gathered).relative(&there).known().map(|key| &key.arn), Some(&there));
+    // Where it cannot be told, that is said, and why.
+    gathered.keys.remove(&there);
+    let why =
+        |gathered: &Gathered| join(gathered).relative(&there).not_visible().map(|why| why.reason.clone());
+    assert!(why(&gathered).unwrap().contains("not among this environment's Regions"));
+    gathered.regions.insert("us-east-1".into(), Seen::Loading);
+    assert_eq!(why(&gathered), None);
+    let silent = Seen::NotVisible(NotVisible::new(Cause::TimedOut, "no answer"));
+    gathered.keys_listed.insert("us-east-1".into(), silent);
+    assert_eq!(why(&gathered).as_deref(), Some("no answer"));
 }
 
 #[test]

@@ -144,6 +144,17 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// What is certain where either verdict may be the one.
+    fn or(self, other: Self) -> Self {
+        match (self.min(other), self.max(other)) {
+            (milder, stricter) if milder == stricter => milder,
+            (Self::Within, _) => Self::Unjudged,
+            (milder, _) => milder,
+        }
+    }
+}
+
 /// The policy that a key falls under, before its age is looked at.
 struct Applicable {
     policy: AgePolicy,
@@ -216,14 +227,15 @@ impl RotationAge {
     /// on its age, as is one that rotates by hand or not at all.
     ///
     /// Where a rule cannot be held against the key because its tags or aliases cannot be seen, the key is
-    /// judged by each policy that it may fall under; if they do not agree, the verdict is [`Verdict::Unjudged`].
+    /// judged by each policy that it may fall under; if only some find it too old, the verdict is
+    /// [`Verdict::Unjudged`].
     #[must_use]
     pub fn of(key: &KmsKey, policies: &AgePolicies, now: Timestamp) -> Seen<Self> {
         key.material_since().map(|since| {
             let Applicable { policy, source, hidden } = policies.applicable(key);
             let mut verdict = judge(key, since, policy, now);
-            if hidden.iter().any(|rule| judge(key, since, rule.policy, now) != verdict) {
-                verdict = Verdict::Unjudged;
+            for rule in &hidden {
+                verdict = verdict.or(judge(key, since, rule.policy, now));
             }
             let (exception, lapsed) = policies.exception(key, now);
             if exception.is_some() && verdict != Verdict::Within {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,20 +12,21 @@ use super::text::Untrusted;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyArn {
-    text: String,
+    /// Shared: an inventory has the same ARN in many places.
+    text: Arc<str>,
     region: Part,
     account: Part,
-    id: usize,
+    id: u16,
 }
 
 /// The ARN of a KMS alias: `arn:PARTITION:kms:REGION:ACCOUNT:alias/NAME`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AliasArn {
-    text: String,
+    text: Arc<str>,
     region: Part,
     account: Part,
-    name: usize,
+    name: u16,
 }
 
 /// Why a text is no ARN of the kind that was asked for.
@@ -35,20 +37,24 @@ pub struct BadArn {
     wanted: &'static str,
 }
 
-/// Where a part begins and ends in its text.
-type Part = (usize, usize);
+/// Where a part begins and ends in its text. SQL Server's longest key path has 4,000 characters.
+type Part = (u16, u16);
+
+fn part(text: &str, (from, to): Part) -> &str {
+    &text[usize::from(from)..usize::from(to)]
+}
 
 /// Where the parts of `arn:PARTITION:kms:REGION:ACCOUNT:PREFIX REST` stand in it.
-fn split(text: &str, prefix: &str) -> Option<(Part, Part, usize)> {
+fn split(text: &str, prefix: &str) -> Option<(Part, Part, u16)> {
     let mut at = 0;
-    let mut parts = [(0, 0); 5];
+    let mut parts = [(0_usize, 0_usize); 5];
     for part in &mut parts {
         let end = at + text[at..].find(':')?;
         *part = (at, end);
         at = end + 1;
     }
     let [scheme, partition, service, region, account] = parts;
-    let word = |(from, to): Part| &text[from..to];
+    let word = |(from, to): (usize, usize)| &text[from..to];
     let plain = |s: &str| !s.is_empty() && s.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     let fits = word(scheme).eq_ignore_ascii_case("arn")
         && plain(word(partition))
@@ -58,7 +64,9 @@ fn split(text: &str, prefix: &str) -> Option<(Part, Part, usize)> {
         && word(account).bytes().all(|b| b.is_ascii_digit())
         && text.get(at..at + prefix.len()).is_some_and(|p| p.eq_ignore_ascii_case(prefix))
         && text.len() > at + prefix.len();
-    fits.then_some((region, account, at + prefix.len()))
+    let short = |at: usize| u16::try_from(at).ok();
+    let place = |(from, to): (usize, usize)| Some((short(from)?, short(to)?));
+    if fits { Some((place(region)?, place(account)?, short(at + prefix.len())?)) } else { None }
 }
 
 impl KeyArn {
@@ -71,19 +79,19 @@ impl KeyArn {
     /// The Region, e.g. `eu-west-1`.
     #[must_use]
     pub fn region(&self) -> &str {
-        &self.text[self.region.0..self.region.1]
+        part(&self.text, self.region)
     }
 
     /// The owning account's 12 digits.
     #[must_use]
     pub fn account(&self) -> &str {
-        &self.text[self.account.0..self.account.1]
+        part(&self.text, self.account)
     }
 
     /// The key id: a UUID, or `mrk-` and 32 hex digits for a multi-Region key.
     #[must_use]
     pub fn id(&self) -> &str {
-        &self.text[self.id..]
+        &self.text[usize::from(self.id)..]
     }
 }
 
@@ -93,11 +101,11 @@ impl FromStr for KeyArn {
     fn from_str(text: &str) -> Result<Self, BadArn> {
         let bad = || BadArn { text: text.to_owned(), wanted: "key" };
         let (region, account, id) = split(text, "key/").ok_or_else(bad)?;
-        if !text[id..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
+        if !text[usize::from(id)..].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') {
             return Err(bad());
         }
         // A key ARN is lower case throughout; SQL Server's envelopes and some tools change the case.
-        Ok(Self { text: text.to_ascii_lowercase(), region, account, id })
+        Ok(Self { text: text.to_ascii_lowercase().into(), region, account, id })
     }
 }
 
@@ -111,19 +119,19 @@ impl AliasArn {
     /// The Region, e.g. `eu-west-1`.
     #[must_use]
     pub fn region(&self) -> &str {
-        &self.text[self.region.0..self.region.1]
+        part(&self.text, self.region)
     }
 
     /// The owning account's 12 digits.
     #[must_use]
     pub fn account(&self) -> &str {
-        &self.text[self.account.0..self.account.1]
+        part(&self.text, self.account)
     }
 
     /// The alias without its `alias/` prefix, e.g. `buzz-tutor/user-data`.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.text[self.name..]
+        &self.text[usize::from(self.name)..]
     }
 }
 
@@ -133,7 +141,7 @@ impl FromStr for AliasArn {
     fn from_str(text: &str) -> Result<Self, BadArn> {
         let (region, account, name) =
             split(text, "alias/").ok_or_else(|| BadArn { text: text.to_owned(), wanted: "alias" })?;
-        Ok(Self { text: text.to_owned(), region, account, name })
+        Ok(Self { text: text.into(), region, account, name })
     }
 }
 
@@ -147,7 +155,7 @@ macro_rules! text_forms {
         }
         impl From<$arn> for String {
             fn from(arn: $arn) -> Self {
-                arn.text
+                arn.text.as_ref().to_owned()
             }
         }
         impl fmt::Display for $arn {

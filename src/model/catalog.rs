@@ -38,8 +38,9 @@ pub struct DatabaseCatalog {
     /// Its Always Encrypted objects. Not visible where the database is offline, out of reach, or a VIEW ANY
     /// COLUMN … DEFINITION permission is missing: SQL Server hides rows then, without an error.
     pub objects: Seen<EncryptionObjects>,
-    /// TDE state, for databases that have it; needs VIEW SERVER STATE.
-    pub tde: Seen<Option<TdeState>>,
+    /// Transparent data encryption; `None` where the database has no encryption key. Needs VIEW SERVER STATE,
+    /// without which it is not visible.
+    pub tde: Seen<Option<Tde>>,
 }
 
 /// A database's Always Encrypted objects.
@@ -122,14 +123,60 @@ pub enum EncryptionType {
     Randomized,
 }
 
+impl EncryptionType {
+    /// SQL Server's word, in lower case.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deterministic => "deterministic",
+            Self::Randomized => "randomized",
+        }
+    }
+}
+
+/// A row of `sys.dm_database_encryption_keys`: a database's transparent data encryption (TDE).
+///
+/// On RDS a certificate of RDS's own protects this key; a KMS key encrypts the storage below, which is another thing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tde {
+    pub state: TdeState,
+    /// `key_algorithm`, e.g. `AES`.
+    pub algorithm: Untrusted,
+    /// `key_length`, in bits.
+    pub key_bits: i32,
+    /// How far a change of state has come, in percent; none where nothing is changing.
+    pub percent: Option<u8>,
+}
+
+impl Tde {
+    /// Algorithm and length, e.g. `AES 256`.
+    #[must_use]
+    pub fn cipher(&self) -> String {
+        format!("{} {}", self.algorithm, self.key_bits)
+    }
+}
+
+/// `encrypted (AES 256)`, `encrypting, 50 % done (AES 256)`.
+impl fmt::Display for Tde {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.state)?;
+        if let Some(percent) = self.percent {
+            write!(f, ", {percent} % done")?;
+        }
+        write!(f, " ({})", self.cipher())
+    }
+}
+
 /// `sys.dm_database_encryption_keys.encryption_state`, 0–6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TdeState(pub i32);
 
-impl fmt::Display for TdeState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
+impl TdeState {
+    /// The state in words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self.0 {
             0 => "no encryption key",
             1 => "unencrypted",
             2 => "encrypting",
@@ -138,6 +185,18 @@ impl fmt::Display for TdeState {
             5 => "decrypting",
             6 => "protection change in progress",
             _ => "unknown state",
-        })
+        }
+    }
+
+    /// Whether the server is at work on it, so that a percentage means something.
+    #[must_use]
+    pub fn is_changing(self) -> bool {
+        matches!(self.0, 2 | 4 | 5 | 6)
+    }
+}
+
+impl fmt::Display for TdeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.words())
     }
 }

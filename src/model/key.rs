@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::arn::KeyArn;
-use super::seen::Seen;
+use super::seen::{Cause, NotVisible, Seen};
 use super::text::Untrusted;
 
 /// Everything known of one KMS key. `DescribeKey` gave the plain fields at `read_at`; each other fact has a
@@ -82,9 +82,13 @@ impl KmsKey {
     }
 
     /// When the material in use came: its last rotation, else the key's creation. Not known while the
-    /// rotations are not.
+    /// rotations are not; not to be had where there is no material.
     #[must_use]
     pub fn material_since(&self) -> Seen<Timestamp> {
+        if self.state == KeyState::PendingImport {
+            let why = "the key has no usable material: import it first";
+            return Seen::NotVisible(NotVisible::new(Cause::Unsupported, why));
+        }
         match &self.rotations {
             Seen::Loading => Seen::Loading,
             Seen::NotVisible(why) => Seen::NotVisible(why.clone()),
@@ -227,6 +231,14 @@ pub struct MultiRegion {
     pub replicas: Vec<KeyArn>,
 }
 
+impl MultiRegion {
+    /// The family without `key`: the primary first, each once.
+    pub fn relatives_of<'a>(&'a self, key: &'a KeyArn) -> impl Iterator<Item = &'a KeyArn> {
+        let replicas = self.replicas.iter().filter(|replica| **replica != self.primary);
+        std::iter::once(&self.primary).chain(replicas).filter(move |arn| *arn != key)
+    }
+}
+
 /// What `GetKeyRotationStatus` says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RotationStatus {
@@ -265,6 +277,7 @@ pub struct Grant {
     pub constraints: Option<Untrusted>,
     pub created: Option<Timestamp>,
     /// Who may retire it besides the grantee (where its operations say so) and the account.
+    #[serde(default)]
     pub retiring: Option<Untrusted>,
     /// The account that it was issued under, as KMS writes it.
     pub issuing_account: Option<Untrusted>,

@@ -9,11 +9,13 @@ pub mod event;
 pub mod key;
 pub mod pair;
 pub mod plan;
+pub mod policy;
 pub mod rotation;
 pub mod seen;
 pub mod selector;
 pub mod source;
 pub mod text;
+pub mod usage;
 
 /// A validated incident id: what an operator calls the incident, e.g. `INC-2026-0142`.
 ///

@@ -1,12 +1,13 @@
 //! Pairs: what the Keys screen lists, one row each, nothing dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::arn::{AliasArn, KeyArn, KeyPath};
-use super::catalog::{EncryptedColumn, Envelope, ServerCatalog, ServerName};
+use super::catalog::{DatabaseCatalog, EncryptedColumn, Envelope, ServerCatalog, ServerName};
 use super::dependents::RdsInstance;
 use super::key::KmsKey;
 use super::seen::{Cause, NotVisible, Seen};
@@ -39,6 +40,8 @@ pub enum Row {
     UnreadableServer { server: ServerName, why: NotVisible },
     /// A Region whose KMS keys could not be listed, so that keys may be missing from the list.
     UnreadableRegion { region: String, why: NotVisible },
+    /// A whole environment that could not be opened.
+    UnreadableEnvironment { environment: String, why: NotVisible },
 }
 
 /// Whether a KMS key that no CMK names is marked, by the settings' tag or alias, as one of the estate.
@@ -47,6 +50,8 @@ pub enum Row {
 pub enum EstateMark {
     /// It is of the estate, and protects nothing there that can be seen.
     Marked { by: KeySelector },
+    /// It is the replica, or the primary, of a key that a CMK names: it stands by.
+    StandsBy { named: KeyArn },
     /// It may be of some other use.
     #[default]
     Unmarked,
@@ -133,7 +138,8 @@ impl Row {
             | Self::UnreferencedKey { .. }
             | Self::UnreadableDatabase { .. }
             | Self::UnreadableServer { .. }
-            | Self::UnreadableRegion { .. } => None,
+            | Self::UnreadableRegion { .. }
+            | Self::UnreadableEnvironment { .. } => None,
         }
     }
 
@@ -153,6 +159,55 @@ impl Row {
     }
 }
 
+/// Rows that inventories share where nothing has changed in them: 100,000 rows are not kept twice.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Rows(Arc<Vec<Row>>);
+
+impl Deref for Rows {
+    type Target = Vec<Row>;
+
+    fn deref(&self) -> &Vec<Row> {
+        &self.0
+    }
+}
+
+impl DerefMut for Rows {
+    fn deref_mut(&mut self) -> &mut Vec<Row> {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl From<Vec<Row>> for Rows {
+    fn from(rows: Vec<Row>) -> Self {
+        Self(Arc::new(rows))
+    }
+}
+
+impl FromIterator<Row> for Rows {
+    fn from_iter<I: IntoIterator<Item = Row>>(rows: I) -> Self {
+        rows.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl<'a> IntoIterator for &'a Rows {
+    type Item = &'a Row;
+    type IntoIter = std::slice::Iter<'a, Row>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a mut Rows {
+    type Item = &'a mut Row;
+    type IntoIter = std::slice::IterMut<'a, Row>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter_mut()
+    }
+}
+
 /// Everything known at one moment: immutable, replaced whole by each refresh.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inventory {
@@ -161,12 +216,15 @@ pub struct Inventory {
     #[serde(default)]
     pub missing: BTreeMap<KeyArn, NotVisible>,
     pub servers: Vec<Arc<ServerCatalog>>,
+    /// Servers that have not answered yet: what depends on a key there is not known.
+    #[serde(default)]
+    pub servers_loading: Vec<ServerName>,
     /// The Regions that are read: those of the settings.
     #[serde(default)]
     pub regions: BTreeSet<String>,
     /// RDS instances, by Region: one that does not answer hides no other.
     pub rds: BTreeMap<String, Seen<Vec<RdsInstance>>>,
-    pub rows: Vec<Row>,
+    pub rows: Rows,
     pub sources: BTreeMap<Source, SourceHealth>,
 }
 
@@ -177,15 +235,46 @@ impl Inventory {
         row.key_arn().and_then(|arn| self.keys.get(arn))
     }
 
+    /// What the catalog says of a database, where its server was read.
+    #[must_use]
+    pub fn database(&self, place: &DatabaseRef) -> Option<&DatabaseCatalog> {
+        let server = self.servers.iter().find(|catalog| catalog.server == place.server)?;
+        server.databases.iter().find(|database| database.name == place.database)
+    }
+
     /// A multi-Region key's relative (or any key), read by a client for its own Region: each has its own state.
     #[must_use]
     pub fn relative(&self, arn: &KeyArn) -> Seen<&KmsKey> {
         match (self.keys.get(arn), self.missing.get(arn)) {
             (Some(key), _) => Seen::Known(key),
             (None, Some(why)) => Seen::NotVisible(why.clone()),
-            (None, None) if self.regions.contains(arn.region()) => Seen::Loading,
+            (None, None) if self.regions.contains(arn.region()) => match self.unlisted(arn.region()) {
+                Some(why) => Seen::NotVisible(why.clone()),
+                None => Seen::Loading,
+            },
             (None, None) => Seen::NotVisible(NotVisible::new(Cause::Unreachable, unwatched(arn.region()))),
         }
+    }
+
+    /// Whether what is known of a row's key or catalog is from an earlier run and has not been read again yet.
+    #[must_use]
+    pub fn is_kept(&self, row: &Row) -> bool {
+        let before = |source: Source, read_at| {
+            let kept = self.sources.get(&source).and_then(|health| health.kept);
+            kept.is_some_and(|kept| read_at <= kept)
+        };
+        let key = self.key_of(row);
+        let catalog = row.cmk().and_then(|cmk| self.servers.iter().find(|s| s.server == cmk.database.server));
+        key.is_some_and(|key| before(Source::Kms(key.arn.region().to_owned()), key.read_at))
+            || catalog.is_some_and(|catalog| before(Source::Sql(catalog.server.clone()), catalog.read_at))
+    }
+
+    /// Why a Region's keys could not be listed, where that is so.
+    fn unlisted(&self, wanted: &str) -> Option<&NotVisible> {
+        self.rows.iter().find_map(|row| match row {
+            Row::UnreadableRegion { region, why } if region == wanted => Some(why),
+            _ => None,
+        })
     }
 
     /// The pairs among the rows.

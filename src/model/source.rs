@@ -15,6 +15,8 @@ pub enum Source {
     Kms(String),
     /// CloudTrail in one Region.
     Trail(String),
+    /// Trail logs in files, by the path named.
+    Files(String),
     Rds(String),
     /// One SQL server.
     Sql(super::catalog::ServerName),
@@ -25,6 +27,7 @@ impl fmt::Display for Source {
         match self {
             Self::Kms(region) => write!(f, "KMS {region}"),
             Self::Trail(region) => write!(f, "CloudTrail {region}"),
+            Self::Files(path) => write!(f, "files {}", super::text::visible(path)),
             Self::Rds(region) => write!(f, "RDS {region}"),
             Self::Sql(server) => write!(f, "SQL {server}"),
         }
@@ -40,12 +43,16 @@ pub struct SourceHealth {
     pub failing: Option<(Timestamp, NotVisible)>,
     /// Whether it is throttling us now.
     pub throttled: bool,
+    /// When what is known of it was put on disk by an earlier run, as long as it has not answered in full since
+    /// the program started. What was read before then is from that run.
+    #[serde(default)]
+    pub kept: Option<Timestamp>,
 }
 
 impl SourceHealth {
     /// Notes a full answer.
     pub fn succeeded(&mut self, at: Timestamp) {
-        *self = Self { last_success: Some(at), failing: None, throttled: false };
+        *self = Self { last_success: Some(at), ..Self::default() };
     }
 
     /// Notes a failure; the last success stays as it was.

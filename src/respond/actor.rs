@@ -25,6 +25,7 @@ use crate::model::text::Untrusted;
 use crate::runbook::{
     Fact, Library, Next, OnFailure, Outcome, RunLeft, RunNote, RunRecord, StepDone, StepFailed, StepKind,
 };
+use crate::trail::TrailView;
 
 /// How often a `wait` step looks at the clock, which in a drill may run faster than ours.
 const LOOK_AT_CLOCK: Duration = Duration::from_millis(500);
@@ -35,6 +36,8 @@ pub(super) struct Actor {
     pub incident: IncidentId,
     pub gate: Arc<Gate>,
     pub inventory: watch::Receiver<Arc<Inventory>>,
+    /// The trail, where one is followed.
+    pub trail: Option<watch::Receiver<Arc<TrailView>>>,
     pub library: Library,
     pub live: Option<Live>,
     /// The true states of unfinished changes as last read, by intent.
@@ -63,6 +66,7 @@ impl Actor {
         gate: Gate,
         acting: &Acting,
         inventory: watch::Receiver<Arc<Inventory>>,
+        trail: Option<watch::Receiver<Arc<TrailView>>>,
         library: Library,
         asks: mpsc::Receiver<Ask>,
         tells: mpsc::UnboundedSender<Told>,
@@ -72,6 +76,7 @@ impl Actor {
             incident: acting.incident.clone(),
             gate: Arc::new(gate),
             inventory,
+            trail,
             library,
             live: None,
             sights: BTreeMap::new(),
@@ -118,7 +123,7 @@ impl Actor {
             let Some(live) = self.live.as_mut().filter(|live| !live.run.left) else { return };
             let runbook = Arc::clone(&live.runbook);
             let went = match live.run.next(&runbook) {
-                Next::Target => self.find_target(),
+                Next::Target => self.find_target().await,
                 Next::Step(_, step) => match self.step(step).await {
                     Err(Stop::Failed(trouble)) if step.on_failure == OnFailure::GoOn => {
                         self.done(Outcome::WentOn { reason: trouble.reason }).map_err(Stop::from)

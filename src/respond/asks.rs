@@ -46,8 +46,12 @@ impl Actor {
             let known: Vec<_> = self.library.iter().map(|runbook| runbook.id.clone()).collect();
             format!("there is no runbook `{}`: there are {}", visible(runbook), known.join(", "))
         })?;
-        // Refused before anything is written, where the target cannot be found.
-        super::target::resolve(&aim, &self.inventory(), self.now())?;
+        // Refused before anything is written, where the target cannot be found. What KMS has not been asked
+        // about yet, it is asked in the run.
+        let inventory = self.inventory();
+        if super::target::unasked(&aim, &inventory).is_empty() {
+            super::target::resolve(&aim, &inventory, &super::target::Asked::new(), self.now())?;
+        }
         self.begin(runbook, aim, reason).await
     }
 

@@ -1,6 +1,7 @@
 //! A `change` step: looked for in the journal, planned on a fresh read, confirmed, and driven through the gate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
@@ -13,10 +14,15 @@ use super::trouble::{Stop, Trouble};
 use super::view::Waiting;
 use crate::cloud::MfaCode;
 use crate::gate::{self, Confirmed, Owed, Probe, Progress, Refusal, Settlement, UnfinishedChange, Verdict};
+use crate::model::arn::KeyArn;
 use crate::model::duty::Duty;
 use crate::model::plan::Operation;
+use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::runbook::{Found, Next, Outcome, StepKind};
+use crate::trail::{self, KeyUse};
 
+/// How long a preview waits to be told who used the key, where no trail is followed.
+const USE_READING: Duration = Duration::from_secs(8);
 /// What a failed change can be followed by.
 const PLAN_AGAIN: &str =
     "Nothing is sent again by itself. Try again to read the key anew and see a new plan, or leave";
@@ -75,6 +81,7 @@ impl Actor {
 
     /// Makes a plan on a fresh read, and shows it.
     pub(super) async fn propose(&mut self, found: &Found, operation: Operation) -> Result<(), Stop> {
+        let used = self.who_used(&found.key).await?;
         let key = self.read_key(&found.key, "reading the key for a plan").await?;
         let (now, inventory) = (self.now(), self.inventory());
         let Some(live) = &self.live else { return Ok(()) };
@@ -82,8 +89,30 @@ impl Actor {
         let changes = gate::proved(&self.entries());
         let last = changes.iter().rev().find(|change| change.plan.key == found.key);
         let dropped = last.filter(|change| change.plan.operation == Operation::DisableKey);
-        let preview = planning::preview(plan, &inventory, &self.estate, dropped, now)?;
+        let preview = planning::preview(plan, &inventory, &self.estate, dropped, used, now)?;
         Err(Stop::Waits(Waiting::Confirmation { preview: Box::new(preview), wrong: None }))
+    }
+
+    /// Who used the key of late: from the trail that is followed, as far as it reaches by now; where none is,
+    /// CloudTrail is asked about the key, for some seconds. Nothing of it decides whether a plan can be made.
+    async fn who_used(&mut self, key: &KeyArn) -> Result<KeyUse, Stop> {
+        if let Some(trail) = &self.trail {
+            let view = Arc::clone(&trail.borrow());
+            return Ok(trail::key_use(key, Some(&view), None, self.now()));
+        }
+        let (estate, asked) = (Arc::clone(&self.estate), key.clone());
+        let reading = async move {
+            let reading = trail::read_key_trail(&estate, &asked, trail::in_a_hurry());
+            match tokio::time::timeout(USE_READING, reading).await {
+                Ok(answer) => Seen::from(answer.map(Arc::new)),
+                Err(_) => Seen::NotVisible(NotVisible::new(
+                    Cause::TimedOut,
+                    format!("CloudTrail gave no answer within {} s", USE_READING.as_secs()),
+                )),
+            }
+        };
+        let answer = self.attend("reading who used the key", Leaving::Allowed, reading.boxed()).await?;
+        Ok(trail::key_use(key, None, Some(&answer), self.now()))
     }
 
     /// Takes the typed confirmation.

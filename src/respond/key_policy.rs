@@ -7,6 +7,7 @@
 use serde_json::Value;
 
 use crate::model::plan::Operation;
+use crate::model::policy::action_matches;
 use crate::model::text::visible;
 
 /// What the policy says.
@@ -81,33 +82,10 @@ fn is(statement: &Value, effect: &str) -> bool {
 fn covers(statement: &Value, action: &str) -> bool {
     let deny = is(statement, "Deny");
     if let Some(not) = statement.get("NotAction") {
-        return deny && !many(Some(not.clone())).iter().filter_map(Value::as_str).any(|p| matches(p, action));
+        return deny
+            && !many(Some(not.clone())).iter().filter_map(Value::as_str).any(|p| action_matches(p, action));
     }
-    many(statement.get("Action").cloned()).iter().filter_map(Value::as_str).any(|p| matches(p, action))
-}
-
-/// IAM's wildcard match, without case: `*` any run, `?` any one character. It goes back to the last `*` alone,
-/// so that no pattern, however hostile, takes longer than the product of both lengths.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t, mut back) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                back = Some((p, t));
-                p += 1;
-            }
-            Some(&c) if c == b'?' || c.eq_ignore_ascii_case(&text[t]) => (p, t) = (p + 1, t + 1),
-            _ => match back {
-                Some((star, from)) => {
-                    back = Some((star, from + 1));
-                    (p, t) = (star + 1, from + 1);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|&c| c == b'*')
+    many(statement.get("Action").cloned()).iter().filter_map(Value::as_str).any(|p| action_matches(p, action))
 }
 
 /// One or many, as IAM writes lists.
@@ -121,7 +99,7 @@ fn many(value: Option<Value>) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Administrable, administrable, matches};
+    use super::{Administrable, action_matches, administrable};
     use proptest::prelude::*;
 
     const ACCOUNT: &str = "111122223333";
@@ -177,11 +155,11 @@ mod tests {
     #[test]
     fn wildcards_match_as_iam_has_them() {
         assert!(
-            matches("KMS:enable*", "kms:EnableKey")
-                && matches("*", "kms:EnableKey")
-                && matches("kms:?nableKey", "kms:EnableKey")
+            action_matches("KMS:enable*", "kms:EnableKey")
+                && action_matches("*", "kms:EnableKey")
+                && action_matches("kms:?nableKey", "kms:EnableKey")
         );
-        assert!(!matches("kms:Enable", "kms:EnableKey") && !matches("s3:*", "kms:EnableKey"));
+        assert!(!action_matches("kms:Enable", "kms:EnableKey") && !action_matches("s3:*", "kms:EnableKey"));
     }
 
     proptest! {

@@ -28,6 +28,7 @@ use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::model::pair::Inventory;
 use crate::runbook::Library;
+use crate::trail::TrailView;
 use view::{Ask, Told};
 
 /// How many wishes may wait while the program is at work.
@@ -57,15 +58,17 @@ impl Responder {
         runbooks: Library,
         journal: Journal,
     ) -> Self {
-        Self::through(Gate::open(acting, journal), acting, inventory, runbooks)
+        Self::through(Gate::open(acting, journal), acting, inventory, None, runbooks)
     }
 
-    /// The same through a gate that is opened already, such as one that a test observes.
+    /// The same through a gate that is opened already, such as one that a test observes. A `trail` that is
+    /// followed tells previews who used a key; without one CloudTrail is asked about each.
     #[must_use]
     pub fn through(
         gate: Gate,
         acting: &Acting,
         inventory: watch::Receiver<Arc<Inventory>>,
+        trail: Option<watch::Receiver<Arc<TrailView>>>,
         runbooks: Library,
     ) -> Self {
         let (ask, asks) = mpsc::channel(ASKS);
@@ -79,7 +82,8 @@ impl Responder {
                 }
             }
         });
-        let task = tokio::spawn(actor::Actor::new(gate, acting, inventory, runbooks, asks, tells).run());
+        let task =
+            tokio::spawn(actor::Actor::new(gate, acting, inventory, trail, runbooks, asks, tells).run());
         Self { ask, told, task }
     }
 }

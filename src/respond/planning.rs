@@ -16,6 +16,7 @@ use crate::model::seen::Seen;
 use crate::model::source::Source;
 use crate::runbook::{Found, Run};
 use crate::settings::{ENVIRONMENT_TAG, Mfa};
+use crate::trail::KeyUse;
 
 /// How long a plan holds.
 const PLAN_LASTS: SignedDuration = SignedDuration::from_mins(15);
@@ -95,6 +96,7 @@ pub(super) fn preview(
     inventory: &Inventory,
     estate: &Estate,
     dropped: Option<&ProvedChange>,
+    used: KeyUse,
     now: Timestamp,
 ) -> Result<Preview, Trouble> {
     let mut warnings = Vec::new();
@@ -104,11 +106,12 @@ pub(super) fn preview(
     if !inventory.keys.contains_key(&plan.key) {
         warnings.push("this key is not in the inventory: grants and relatives are not known".to_owned());
     }
+    warnings.extend(old_key(&plan, inventory, now));
     warnings.extend(old_catalogs(inventory, now));
     warnings.extend(beyond_role(&plan, inventory, estate));
     warnings.extend(dropped.and_then(|drop| beyond_window(&plan, drop, estate, now)));
     let acting_as = acting_as(plan.operation, estate);
-    let dependents = Dependents::of(&plan.key, inventory);
+    let dependents = Dependents::of(&plan.key, inventory).used(used.usage, used.down_since);
     let mut preview = Preview::of(plan, dependents, &estate.environment, acting_as)?;
     preview.warnings.extend(warnings);
     Ok(preview)
@@ -145,6 +148,13 @@ fn beyond_role(plan: &Plan, inventory: &Inventory, estate: &Estate) -> Option<St
             crate::model::text::visible(session)
         )
     })
+}
+
+/// Grants and relatives are as the inventory has them: the state alone was read just now.
+fn old_key(plan: &Plan, inventory: &Inventory, now: Timestamp) -> Option<String> {
+    let read_at = inventory.keys.get(&plan.key)?.read_at;
+    (now.duration_since(read_at) > CATALOG_IS_OLD)
+        .then(|| format!("what is told of the key's grants and relatives is {} old", ago(read_at, now)))
 }
 
 /// SQL catalogs that may not show all that depends on the key any more.

@@ -6,20 +6,29 @@ use super::trouble::{Stop, Trouble};
 use super::view::Waiting;
 use super::{show, target};
 use crate::gate::{self, Channel, Owed};
+use crate::model::arn::KeyPath;
 use crate::model::key::KeyState;
-use crate::runbook::{Check, Found, Outcome, RunFinished, RunRecord, Step, StepKind, TargetFound};
+use crate::model::pair::Inventory;
+use crate::model::source::{Source, SourceHealth};
+use crate::runbook::{Aim, Check, Found, Outcome, RunFinished, RunRecord, Step, StepKind, TargetFound};
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 
+/// How long a run waits for SQL catalogs that are from disk to be read again.
+const CATALOG_IS_WAITED_FOR: std::time::Duration = std::time::Duration::from_secs(30);
 /// Between the reads of a `verify` step: time for KMS's servers to tell one another.
 const BETWEEN_READS: std::time::Duration = std::time::Duration::from_millis(400);
 
 impl Actor {
     /// Finds the key, or asks which of two.
-    pub(super) fn find_target(&mut self) -> Result<(), Stop> {
-        let (now, inventory) = (self.now(), self.inventory());
+    pub(super) async fn find_target(&mut self) -> Result<(), Stop> {
+        let Some(aim) = self.live.as_ref().map(|live| live.run.started.aim.clone()) else { return Ok(()) };
+        self.wait_for_catalogs(&aim).await?;
+        let inventory = self.inventory();
+        let asked = self.ask_for(target::unasked(&aim, &inventory)).await?;
+        let now = self.now();
         let Some(live) = &mut self.live else { return Ok(()) };
-        let mut candidates = target::resolve(&live.run.started.aim, &inventory, now).map_err(|reason| {
+        let mut candidates = target::resolve(&aim, &inventory, &asked, now).map_err(|reason| {
             Trouble::new(reason, "Try again once it can be found, or leave and name another target")
         })?;
         if candidates.len() > 1 {
@@ -34,6 +43,40 @@ impl Actor {
         let Some(only) = candidates.pop() else { return Ok(()) };
         let found = TargetFound { run, found: only.found, evidence: only.evidence };
         Ok(self.record(RunRecord::TargetFound(found))?)
+    }
+
+    /// A column key is not looked up in a catalog from an earlier run while the true one is being read. Where
+    /// it cannot be read, the run goes on with what there is, and says how old it is.
+    async fn wait_for_catalogs(&mut self, aim: &Aim) -> Result<(), Stop> {
+        if !matches!(aim, Aim::ColumnKey { .. }) || !is_kept(&self.inventory()) {
+            return Ok(());
+        }
+        let mut inventories = self.inventory.clone();
+        let read = async move {
+            let read = inventories.wait_for(|inventory| !is_kept(inventory));
+            // Late, or never: what there is will have to do.
+            let _ = tokio::time::timeout(CATALOG_IS_WAITED_FOR, read).await.map(drop);
+        };
+        self.attend("reading the SQL catalogs: those on screen are from disk", Leaving::Allowed, read.boxed())
+            .await
+    }
+
+    /// Asks KMS about key paths that the inventory has not asked about yet.
+    async fn ask_for(&mut self, paths: Vec<String>) -> Result<target::Asked, Stop> {
+        let mut asked = target::Asked::new();
+        for path in paths {
+            let region = match KeyPath::read(&path) {
+                KeyPath::Key(arn) => arn.region().to_owned(),
+                KeyPath::Alias(alias) => alias.region().to_owned(),
+                KeyPath::Other(_) => continue,
+            };
+            let kms = self.kms(&region);
+            let answer = self
+                .attend("asking KMS about the key", Leaving::Allowed, kms.describe(&path).boxed())
+                .await?;
+            asked.insert(path, answer);
+        }
+        Ok(asked)
     }
 
     /// Does the current step, or says what it waits for.
@@ -207,6 +250,14 @@ impl Actor {
         parts.extend(gate::owed(&entries).iter().map(|owed| format!("still owed: {owed}")));
         parts.join("; ")
     }
+}
+
+/// Whether some SQL catalog is from disk, and its server has not failed to answer since.
+fn is_kept(inventory: &Inventory) -> bool {
+    let waited_for = |(source, health): (&Source, &SourceHealth)| {
+        matches!(source, Source::Sql(_)) && health.kept.is_some() && health.failing.is_none()
+    };
+    inventory.sources.iter().any(waited_for)
 }
 
 fn unexpected(state: &KeyState, expect: &[KeyState], nth: u8) -> Trouble {

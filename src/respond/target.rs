@@ -1,11 +1,13 @@
 //! From what the operator named to the KMS key behind it, through the SQL catalog.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::cloud::Failure;
 use crate::model::age::ago;
 use crate::model::arn::KeyArn;
+use crate::model::key::KmsKey;
 use crate::model::pair::{DatabaseRef, Inventory, KeyLink, Pair, Row};
 use crate::model::source::Source;
 use crate::model::text::Untrusted;
@@ -32,11 +34,33 @@ impl From<Target> for Aim {
     }
 }
 
-/// The keys that `aim` may mean: one, or two where a column key is in mid-rotation.
+/// The key paths behind `aim` that KMS has not been asked about yet.
+pub(super) fn unasked(aim: &Aim, inventory: &Inventory) -> Vec<String> {
+    let Aim::ColumnKey { cek, database } = aim else { return Vec::new() };
+    let meant = |pair: &&Pair| {
+        pair.cek == *cek && database.as_ref().is_none_or(|database| pair.cmk.database == *database)
+    };
+    let path = |pair: &Pair| match &pair.cmk.link {
+        KeyLink::Loading { path } => Some(path.clone()),
+        _ => None,
+    };
+    inventory.pairs().filter(meant).filter_map(path).collect()
+}
+
+/// What KMS said of key paths that the inventory had not asked about.
+pub(super) type Asked = BTreeMap<String, Result<KmsKey, Failure>>;
+
+/// The keys that `aim` may mean: one, or two where a column key is in mid-rotation. `asked` is what KMS has
+/// just said of [`unasked`] paths.
 ///
 /// # Errors
 /// What is wrong, why, and what to do: nothing of that name, several of it, or no visible key behind it.
-pub(super) fn resolve(aim: &Aim, inventory: &Inventory, now: Timestamp) -> Result<Vec<Candidate>, String> {
+pub(super) fn resolve(
+    aim: &Aim,
+    inventory: &Inventory,
+    asked: &Asked,
+    now: Timestamp,
+) -> Result<Vec<Candidate>, String> {
     match aim {
         Aim::Key { key } => Ok(vec![Candidate {
             found: Found {
@@ -50,7 +74,7 @@ pub(super) fn resolve(aim: &Aim, inventory: &Inventory, now: Timestamp) -> Resul
         }]),
         Aim::ColumnKey { cek, database } => {
             let pairs = named(cek, database.as_ref(), inventory)?;
-            behind(&pairs, inventory, now)
+            behind(&pairs, inventory, asked, now)
         }
     }
 }
@@ -130,17 +154,33 @@ fn unread(inventory: &Inventory) -> Vec<String> {
 }
 
 /// The visible keys behind the pairs of one column key.
-fn behind(pairs: &[&Pair], inventory: &Inventory, now: Timestamp) -> Result<Vec<Candidate>, String> {
+fn behind(
+    pairs: &[&Pair],
+    inventory: &Inventory,
+    asked: &Asked,
+    now: Timestamp,
+) -> Result<Vec<Candidate>, String> {
     let mut candidates: Vec<Candidate> = Vec::new();
     let mut lost = Vec::new();
     for pair in pairs {
-        match &pair.cmk.link {
-            KeyLink::Key { arn } | KeyLink::ThroughAlias { arn, .. } => {
+        let just_asked = match &pair.cmk.link {
+            KeyLink::Loading { path } => asked.get(path),
+            _ => None,
+        };
+        let found = just_asked.and_then(|answer| answer.as_ref().ok()).map(|key| &key.arn);
+        match (&pair.cmk.link, found) {
+            (KeyLink::Key { arn } | KeyLink::ThroughAlias { arn, .. }, _) | (_, Some(arn)) => {
                 if !candidates.iter().any(|candidate| candidate.found.key == *arn) {
                     candidates.push(candidate(pair, arn, inventory, now));
                 }
             }
-            link => lost.push(format!("the master key `{}` {}", pair.cmk.name, leads_nowhere(link))),
+            (link, None) => {
+                let why = match just_asked {
+                    Some(Err(failure)) => format!("names a key that cannot be seen: {failure}"),
+                    _ => leads_nowhere(link),
+                };
+                lost.push(format!("the master key `{}` {why}", pair.cmk.name));
+            }
         }
     }
     if candidates.is_empty() {
@@ -202,9 +242,17 @@ fn candidate(pair: &Pair, arn: &KeyArn, inventory: &Inventory, now: Timestamp) -
 fn catalog_age(database: &DatabaseRef, inventory: &Inventory, now: Timestamp) -> Option<Fact> {
     let catalog = inventory.servers.iter().find(|server| server.server == database.server)?;
     let age = ago(catalog.read_at, now);
-    let failing =
-        inventory.sources.get(&Source::Sql(database.server.clone())).and_then(|s| s.failing.as_ref());
+    let health = inventory.sources.get(&Source::Sql(database.server.clone()));
+    let failing = health.and_then(|health| health.failing.as_ref());
+    let kept = health.is_some_and(|health| health.kept.is_some());
     Some(match failing {
+        None if kept => Fact::bad(
+            now,
+            format!(
+                "the catalog of {} is from disk, {age} old, and has not been read since: make sure that this is the key",
+                database.server
+            ),
+        ),
         None => Fact::good(now, format!("the catalog of {} was read {age} ago", database.server)),
         Some((_, why)) => Fact::bad(
             now,

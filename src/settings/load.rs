@@ -12,6 +12,7 @@ use super::age::{RawAge, RawMark};
 use super::roles::RawRoles;
 use super::{
     AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, Settings, SqlServerSettings,
+    TrailSettings,
 };
 use crate::model::catalog::ServerName;
 use crate::model::text::visible;
@@ -130,6 +131,8 @@ struct RawSettings {
 #[serde(deny_unknown_fields)]
 struct RawConsole {
     theme: Option<String>,
+    events: Option<Spanned<usize>>,
+    columns: Option<Vec<String>>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -147,6 +150,8 @@ struct RawEnvironment {
     approvals: Option<u8>,
     column_key_cache: Option<Spanned<String>>,
     recovery_window: Option<Spanned<String>>,
+    #[serde(default)]
+    trail: RawTrail,
     age: Option<RawAge>,
     roles: Option<RawRoles>,
     #[serde(default)]
@@ -154,6 +159,16 @@ struct RawEnvironment {
     audit: Option<RawAudit>,
     #[serde(default)]
     sql: Vec<RawSql>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTrail {
+    events: Option<Spanned<usize>>,
+    #[serde(default)]
+    roles: Vec<String>,
+    #[serde(default)]
+    secrets: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -199,21 +214,32 @@ impl Reader<'_> {
                 format!("default_environment `{}` is not among the environments", visible(default.get_ref()));
             self.mistake(Some(default.span().start), reason);
         }
+        let events = self.events(raw.console.events.as_ref());
         let environments = raw
             .environments
             .into_iter()
-            .map(|(name, raw)| (name.get_ref().clone(), self.environment(&name, raw)))
+            .map(|(name, raw)| (name.get_ref().clone(), self.environment(&name, raw, events)))
             .collect();
         Settings {
             environments,
             default_environment: raw.default_environment.map(Spanned::into_inner),
-            console: ConsoleSettings { theme: raw.console.theme, keys: raw.console.keys },
+            console: ConsoleSettings {
+                theme: raw.console.theme,
+                events,
+                columns: raw.console.columns,
+                keys: raw.console.keys,
+            },
             state_dir,
             runbook_dirs: raw.runbook_dirs,
         }
     }
 
-    fn environment(&mut self, name: &Spanned<String>, raw: RawEnvironment) -> Environment {
+    fn environment(
+        &mut self,
+        name: &Spanned<String>,
+        raw: RawEnvironment,
+        events: Option<usize>,
+    ) -> Environment {
         self.check_name(name);
         self.check_account(raw.account.as_ref());
         self.check_regions(&raw.regions);
@@ -232,6 +258,11 @@ impl Reader<'_> {
             profile: raw.profile,
             endpoint: raw.endpoint.map(Spanned::into_inner),
             sql,
+            trail: TrailSettings {
+                events: self.events(raw.trail.events.as_ref()).or(events).unwrap_or(TrailSettings::EVENTS),
+                roles: raw.trail.roles,
+                secrets: raw.trail.secrets,
+            },
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
             audit,
             age: self.age(raw.age),
@@ -241,6 +272,14 @@ impl Reader<'_> {
             approvals: raw.approvals.unwrap_or(0),
             recovery_window: self.duration(raw.recovery_window.as_ref(), SignedDuration::from_hours(7 * 24)),
         }
+    }
+
+    fn events(&mut self, raw: Option<&Spanned<usize>>) -> Option<usize> {
+        let events = raw?;
+        if !(1..=100_000_000).contains(events.get_ref()) {
+            self.mistake(Some(events.span().start), "events takes 1 to 100000000".into());
+        }
+        Some(*events.get_ref())
     }
 
     fn check_name(&mut self, name: &Spanned<String>) {

@@ -47,6 +47,10 @@ pub struct Settings {
 pub struct ConsoleSettings {
     /// `dark`, `light`, `high-contrast`, `colour-blind` or `monochrome`; `NO_COLOR` picks the last.
     pub theme: Option<String>,
+    /// Events kept in memory, where an environment does not say; 1,000,000 by default.
+    pub events: Option<usize>,
+    /// The columns of the Keys screen, until somebody chooses others there.
+    pub columns: Option<Vec<String>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
 }
@@ -68,6 +72,7 @@ pub struct Environment {
     /// Another endpoint for every AWS service, e.g. a simulator's.
     pub endpoint: Option<String>,
     pub sql: Vec<SqlServerSettings>,
+    pub trail: TrailSettings,
     /// The SNS topic that is told of each change.
     pub alert_topic: Option<String>,
     /// Where the SQL audit row of each change goes.
@@ -83,6 +88,28 @@ pub struct Environment {
     pub approvals: u8,
     /// How long after a drop this house allows a recovery without a new decision. KMS sets no such limit.
     pub recovery_window: SignedDuration,
+}
+
+/// What is kept and watched of an account's trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrailSettings {
+    /// Events kept in memory; where there are more, the oldest leave.
+    pub events: usize,
+    /// Roles whose assumption is watched, by name: the emergency role.
+    pub roles: Vec<String>,
+    /// Secrets whose reading is watched, by a part of their name or ARN: the emergency procedures.
+    pub secrets: Vec<String>,
+}
+
+impl TrailSettings {
+    /// Events kept where settings say nothing.
+    pub const EVENTS: usize = 1_000_000;
+}
+
+impl Default for TrailSettings {
+    fn default() -> Self {
+        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new() }
+    }
 }
 
 /// A SQL Server.

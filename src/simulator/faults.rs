@@ -66,6 +66,11 @@ impl Faults {
         self.lock().push(fault);
     }
 
+    /// Adds several faults.
+    pub fn add_all(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.lock().extend(faults);
+    }
+
     /// Takes every fault back.
     pub fn clear(&self) {
         self.lock().clear();

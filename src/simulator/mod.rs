@@ -122,6 +122,11 @@ impl Simulator {
         self.record.clear();
     }
 
+    /// Keeps no record of the calls to come: nobody will ask for [`Simulator::calls`].
+    pub fn stop_recording(&self) {
+        self.record.stop();
+    }
+
     /// Switches request quotas on (as they are at first) or off.
     pub fn set_quotas(&self, on: bool) {
         self.quotas.store(on, Ordering::Relaxed);

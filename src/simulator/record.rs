@@ -1,5 +1,6 @@
 //! The simulator's own record of calls, for tests and scores: what was asked of it, whoever asked.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -28,7 +29,10 @@ pub struct RecordedCall {
 
 /// The list; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct Record(Arc<Mutex<Vec<RecordedCall>>>);
+pub struct Record {
+    calls: Arc<Mutex<Vec<RecordedCall>>>,
+    off: Arc<AtomicBool>,
+}
 
 impl Record {
     /// Everything recorded so far, oldest first.
@@ -42,11 +46,18 @@ impl Record {
         self.lock().clear();
     }
 
+    /// Keeps nothing from now on: a server that nobody in this process asks would only fill memory.
+    pub(super) fn stop(&self) {
+        self.off.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn push(&self, call: RecordedCall) {
-        self.lock().push(call);
+        if !self.off.load(Ordering::Relaxed) {
+            self.lock().push(call);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<RecordedCall>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

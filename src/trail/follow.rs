@@ -1,20 +1,31 @@
-//! Following a trail: a task that reads what is new, and publishes after each page.
+//! Following trails: a task for each Region reads what is new, one for files reads those, and one keeps it all and
+//! publishes after each page.
 //!
 //! CloudTrail delivers late and out of order, so each sweep reads an overlap again, and every few minutes a wide
 //! one; the store knows what it has. Changes are swept often, the use of keys less often and only so many pages.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::sweep::{KMS, Step, Sweep, TrailView};
+use super::files::{Found, Tally, load_into};
+use super::store::{Batch, Store};
+use super::sweep::{Page, Step, Sweep};
+use super::view::{Backfill, TrailSource, TrailView};
+use super::watched::KMS;
+use super::{Filter, Unparsed};
 use crate::clock::Clock;
 use crate::cloud::{Failure, Lookup, TrailReads};
 use crate::estate::Estate;
+use crate::model::arn::KeyArn;
+use crate::model::source::Source;
+use crate::settings::TrailSettings;
 
 /// How a trail is followed. Spans of events are in the estate's time, cadences in real time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +42,13 @@ pub struct FollowOptions {
     /// From the end of one sweep of changes to the beginning of the next.
     pub changes_every: Duration,
     pub uses_every: Duration,
+    /// From the end of one sweep of the roles and secrets watched to the beginning of the next.
+    pub watched_every: Duration,
     /// Pages of 50 that a sweep of changes reads at most.
     pub change_pages: usize,
     pub use_pages: usize,
+    /// Pages that reading back one key's events takes at most.
+    pub backfill_pages: usize,
     /// The longest wait after failures; the first is a second, each next one twice as long.
     pub longest_backoff: Duration,
     /// Events kept.
@@ -50,31 +65,95 @@ impl Default for FollowOptions {
             wide_every: Duration::from_mins(5),
             changes_every: Duration::from_secs(5),
             uses_every: Duration::from_secs(30),
+            watched_every: Duration::from_mins(1),
             change_pages: 200,
             use_pages: 10,
+            backfill_pages: 200,
             longest_backoff: Duration::from_mins(1),
-            capacity: 100_000,
+            capacity: 1_000_000,
         }
     }
 }
 
-/// A trail being followed in the home Region. Dropping it stops the following.
+/// Trails being followed, in every Region of an environment, and files being read. Dropping it stops both.
 #[derive(Debug)]
 pub struct Follower {
     views: watch::Receiver<Arc<TrailView>>,
-    task: JoinHandle<()>,
+    backfills: Backfills,
+    tasks: Vec<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Asks for one key's events to be read back. Clones ask the same follower.
+#[derive(Clone, Debug, Default)]
+pub struct Backfills(BTreeMap<String, mpsc::Sender<(KeyArn, SignedDuration)>>);
+
+impl Backfills {
+    /// Asks for the events of the last `span` (CloudTrail has 90 days) about a key; they come with the views. False
+    /// where its Region is not followed, or too many are asked for already.
+    #[must_use]
+    pub fn ask(&self, key: &KeyArn, span: SignedDuration) -> bool {
+        self.0.get(key.region()).is_some_and(|region| region.try_send((key.clone(), span)).is_ok())
+    }
+}
+
+/// What a reader tells the keeper.
+struct News {
+    /// Which source it is about.
+    source: usize,
+    standing: TrailSource,
+    page: Page,
+    batch: Batch,
+    unparsed: Vec<Unparsed>,
 }
 
 impl Follower {
-    /// Begins to follow.
+    /// Begins to follow the trail of every Region of the environment.
     #[must_use]
     pub fn spawn(estate: &Estate, options: FollowOptions) -> Self {
-        let reads = estate.cloud.trail(estate.cloud.home());
-        let view = TrailView::new(reads.region(), options.capacity);
+        Self::with_files(Some(estate), None, &estate.clock, options)
+    }
+
+    /// Begins to follow an environment's trails, where there is one, and to read trail files, where there are any.
+    #[must_use]
+    pub fn with_files(
+        estate: Option<&Estate>,
+        files: Option<(String, Found)>,
+        clock: &Clock,
+        options: FollowOptions,
+    ) -> Self {
+        let (news, keeper_ear) = mpsc::channel(8);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (mut sources, mut tasks, mut backfills) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let regions = estate.map_or(&[][..], |estate| &estate.environment.regions);
+        for (estate, region) in
+            estate.iter().flat_map(|estate| regions.iter().map(move |region| (estate, region)))
+        {
+            let standing = TrailSource::new(Source::Trail(region.clone()));
+            let (ask, asked) = mpsc::channel(32);
+            let following =
+                Following::new(estate, region, options, sources.len(), standing.clone(), asked, news.clone());
+            tasks.push(tokio::spawn(following.run()));
+            sources.push(standing);
+            backfills.insert(region.clone(), ask);
+        }
+        if let Some((name, found)) = files {
+            let standing = TrailSource::new(Source::Files(name));
+            let reader = Files {
+                source: sources.len(),
+                standing: standing.clone(),
+                clock: clock.clone(),
+                stop: Arc::clone(&stop),
+            };
+            let news = news.clone();
+            tasks.push(tokio::task::spawn_blocking(move || reader.read(&found, &news)));
+            sources.push(standing);
+        }
+        let store = Store::new(options.capacity);
+        let view = TrailView { events: store.events().clone(), sources };
         let (publish, views) = watch::channel(Arc::new(view.clone()));
-        let clock = estate.clock.clone();
-        let task = tokio::spawn(Following::new(reads, clock, options, view, publish).run());
-        Self { views, task }
+        tasks.push(tokio::spawn(keep(store, view, keeper_ear, publish)));
+        Self { views, backfills: Backfills(backfills), tasks, stop }
     }
 
     /// What is known, now and after each change.
@@ -82,11 +161,71 @@ impl Follower {
     pub fn views(&self) -> watch::Receiver<Arc<TrailView>> {
         self.views.clone()
     }
+
+    /// To ask for one key's events.
+    #[must_use]
+    pub fn backfills(&self) -> Backfills {
+        self.backfills.clone()
+    }
 }
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.task.abort();
+        self.stop.store(true, Ordering::Relaxed);
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Takes in what the readers bring, and publishes what there is then.
+async fn keep(
+    mut store: Store,
+    mut view: TrailView,
+    mut ear: mpsc::Receiver<News>,
+    publish: watch::Sender<Arc<TrailView>>,
+) {
+    while let Some(mut news) = ear.recv().await {
+        // Whatever else has come by now is published with it.
+        loop {
+            news.page.keep(&mut store);
+            store.add(news.batch);
+            news.unparsed.into_iter().for_each(|unparsed| store.note_unparsed(unparsed));
+            view.sources[news.source] = news.standing;
+            match ear.try_recv() {
+                Ok(next) => news = next,
+                Err(_) => break,
+            }
+        }
+        view.events = store.events().clone();
+        publish.send_replace(Arc::new(view.clone()));
+    }
+}
+
+/// Reads files beside the runtime.
+struct Files {
+    source: usize,
+    standing: TrailSource,
+    clock: Clock,
+    stop: Arc<AtomicBool>,
+}
+
+impl Files {
+    fn read(mut self, found: &Found, news: &mpsc::Sender<News>) {
+        let tell = |standing: TrailSource, batch, unparsed| {
+            let page = Page::default();
+            news.blocking_send(News { source: self.source, standing, page, batch, unparsed }).is_ok()
+        };
+        self.standing.files = Some(Tally { files_found: found.files.len(), ..Tally::default() });
+        let (everything, now) = (Filter::default(), self.clock.now());
+        let tally = load_into(found, &everything, now, &self.stop, |loaded| {
+            if let Some(tally) = &mut self.standing.files {
+                tally.records += (loaded.batch.len() + loaded.unparsed.len()) as u64;
+            }
+            tell(self.standing.clone(), loaded.batch, loaded.unparsed)
+        });
+        self.standing.health.succeeded(self.clock.now());
+        self.standing.files = Some(tally);
+        self.standing.is_read = true;
+        tell(self.standing, Batch::default(), Vec::new());
     }
 }
 
@@ -94,7 +233,8 @@ impl Drop for Follower {
 #[derive(Debug)]
 struct Track {
     lookup: Lookup,
-    every: Duration,
+    /// From the end of one sweep to the beginning of the next; None sweeps once.
+    every: Option<Duration>,
     pages: usize,
     lookback: SignedDuration,
     /// When its next page is due.
@@ -110,6 +250,7 @@ struct Track {
 
 impl Track {
     fn new(lookup: Lookup, every: Duration, pages: usize, lookback: SignedDuration, due: Instant) -> Self {
+        let every = Some(every);
         Self { lookup, every, pages, lookback, due, swept: None, reach: None, next_wide: due, sweep: None }
     }
 
@@ -143,86 +284,133 @@ impl Track {
             self.next_wide = Instant::now() + options.wide_every;
         }
         self.swept = end.or(self.swept);
-        self.due = Instant::now() + self.every;
+        self.due = Instant::now() + self.every.unwrap_or_default();
     }
 }
 
-/// The task's own state.
+/// One Region's task.
 struct Following {
     reads: TrailReads,
     clock: Clock,
     options: FollowOptions,
-    changes: Track,
-    uses: Track,
+    watched: TrailSettings,
+    /// Of these the first is changes, the second use; then what settings watch; then keys read back.
+    tracks: Vec<Track>,
     /// Failures since the last success.
     failures: u32,
-    view: TrailView,
-    publish: watch::Sender<Arc<TrailView>>,
+    source: usize,
+    standing: TrailSource,
+    asked: mpsc::Receiver<(KeyArn, SignedDuration)>,
+    news: mpsc::Sender<News>,
 }
 
 impl Following {
     fn new(
-        reads: TrailReads,
-        clock: Clock,
+        estate: &Estate,
+        region: &str,
         options: FollowOptions,
-        view: TrailView,
-        publish: watch::Sender<Arc<TrailView>>,
+        source: usize,
+        standing: TrailSource,
+        asked: mpsc::Receiver<(KeyArn, SignedDuration)>,
+        news: mpsc::Sender<News>,
     ) -> Self {
         let now = Instant::now();
         let FollowOptions { changes_every, change_pages, lookback, .. } = options;
-        let FollowOptions { uses_every, use_pages, use_lookback, .. } = options;
+        let FollowOptions { uses_every, use_pages, use_lookback, watched_every, .. } = options;
+        let watched = estate.environment.trail.clone();
+        // A little later each: the first page is to show changes.
+        let later = |seconds: u64| now + Duration::from_secs(seconds);
         let kms = Lookup::Source(KMS.to_owned());
-        Self {
-            changes: Track::new(Lookup::ReadOnly(false), changes_every, change_pages, lookback, now),
-            // A little later: the first page is to show changes.
-            uses: Track::new(kms, uses_every, use_pages, use_lookback, now + Duration::from_secs(1)),
-            reads,
-            clock,
-            options,
-            failures: 0,
-            view,
-            publish,
-        }
+        let mut tracks = vec![
+            Track::new(Lookup::ReadOnly(false), changes_every, change_pages, lookback, now),
+            Track::new(kms, uses_every, use_pages, use_lookback, later(1)),
+        ];
+        let named = watched.lookups();
+        tracks.extend(named.map(|lookup| Track::new(lookup, watched_every, use_pages, lookback, later(2))));
+        let reads = estate.cloud.trail(region);
+        let clock = estate.clock.clone();
+        Self { reads, clock, options, watched, tracks, failures: 0, source, standing, asked, news }
     }
 
     async fn run(mut self) {
-        while !self.publish.is_closed() {
-            tokio::time::sleep_until(self.changes.due.min(self.uses.due)).await;
-            self.page().await;
-            self.view.changes_since = self.changes.reach;
-            self.view.uses_since = self.uses.reach;
-            self.publish.send_replace(Arc::new(self.view.clone()));
+        loop {
+            let due = self.tracks.iter().map(|track| track.due).min().unwrap_or_else(Instant::now);
+            tokio::select! {
+                Some((key, span)) = self.asked.recv() => {
+                    self.read_back(key, span);
+                    continue;
+                }
+                () = tokio::time::sleep_until(due) => {}
+            }
+            let page = self.page().await;
+            self.standing.changes_since = self.tracks[0].reach;
+            self.standing.uses_since = self.tracks[1].reach;
+            let (source, standing) = (self.source, self.standing.clone());
+            let news = News { source, standing, page, batch: Batch::default(), unparsed: Vec::new() };
+            if self.news.send(news).await.is_err() {
+                return;
+            }
         }
+    }
+
+    /// Begins to read one key's events back, ahead of the next sweeps but one.
+    fn read_back(&mut self, key: KeyArn, span: SignedDuration) {
+        let wanted = self.clock.now().checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
+        let is_here = |one: &Backfill| one.key == key && one.wanted <= wanted;
+        if self.standing.backfills.iter().any(is_here) {
+            return;
+        }
+        let lookup = Lookup::Resource(key.as_str().to_owned());
+        self.standing.backfills.retain(|one| one.key != key);
+        self.standing.backfills.insert(0, Backfill { key, wanted, reach: None });
+        let pages = self.options.backfill_pages;
+        let due = Instant::now() + Duration::from_secs(u64::from(self.failures > 0));
+        let track = Track { every: None, ..Track::new(lookup, Duration::ZERO, pages, span, due) };
+        self.tracks.push(track);
     }
 
     /// Reads one page of the track that is due first.
-    async fn page(&mut self) {
-        let Self { changes, uses, options, .. } = self;
-        let track = if changes.due <= uses.due { changes } else { uses };
-        let sweep = track.sweep(options, self.clock.now());
-        match sweep.page(&self.reads, &mut self.view.events).await {
-            Ok(step) => {
+    async fn page(&mut self) -> Page {
+        let next = (0..self.tracks.len()).min_by_key(|track| self.tracks[*track].due).unwrap_or_default();
+        let track = &mut self.tracks[next];
+        let sweep = track.sweep(&self.options, self.clock.now());
+        match sweep.page(&self.reads, &self.watched).await {
+            Ok((page, step)) => {
                 self.failures = 0;
                 match step {
                     Step::More => track.due = Instant::now(),
-                    Step::Done { reach } => {
-                        track.done(options, reach);
-                        self.view.health.succeeded(self.clock.now());
-                    }
+                    Step::Done { reach } => self.done(next, reach),
                 }
+                page
             }
-            Err(failure) => self.back_off(failure),
+            Err(failure) => {
+                self.back_off(failure);
+                Page::default()
+            }
         }
     }
 
-    /// Waits longer after each failure, with both tracks: they share one quota.
+    fn done(&mut self, track: usize, reach: Timestamp) {
+        self.tracks[track].done(&self.options, reach);
+        self.standing.health.succeeded(self.clock.now());
+        if self.tracks[track].every.is_none() {
+            let over = self.tracks.swap_remove(track);
+            let is_it = |one: &&mut Backfill| matches!(&over.lookup, Lookup::Resource(key) if one.key.as_str() == key);
+            if let Some(one) = self.standing.backfills.iter_mut().find(is_it) {
+                one.reach = Some(reach);
+            }
+        }
+    }
+
+    /// Waits longer after each failure, with all tracks: they share one quota.
     fn back_off(&mut self, failure: Failure) {
         let wait = Duration::from_secs(1 << self.failures.min(16)).min(self.options.longest_backoff);
         self.failures += 1;
         let until = Instant::now() + wait;
-        self.changes.due = self.changes.due.max(until);
-        self.uses.due = self.uses.due.max(until);
-        self.view.health.failed(self.clock.now(), failure.into());
+        for track in &mut self.tracks {
+            track.due = track.due.max(until);
+        }
+        self.standing.health.failed(self.clock.now(), failure.into());
     }
 }
 

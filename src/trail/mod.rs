@@ -1,8 +1,11 @@
 //! Key events: read, kept, followed, filtered, told.
 //!
-//! [`parse`] reads one CloudTrail record; [`Store`] keeps them, newest first; [`Follower`] fills one live and
-//! publishes a [`TrailView`] after each page; [`load_once`] fills one for a headless command.
+//! [`parse`] reads one CloudTrail record, [`particulars`] what a judgement of it needs beyond that. [`Store`] keeps
+//! a million events and hands out [`Events`]; [`Filter`] asks them all at once. [`Follower`] fills a store from
+//! LookupEvents and from files, and publishes a [`TrailView`] after each page; [`load_once`] fills one for a headless
+//! command; [`files`] reads trail logs.
 
+pub mod files;
 mod filter;
 mod follow;
 mod names;
@@ -11,11 +14,16 @@ mod present;
 mod severity;
 mod store;
 mod sweep;
+mod uses;
+mod view;
+mod watched;
 
-pub use filter::{BadFilter, Filter};
-pub use follow::{FollowOptions, Follower};
+pub use filter::{Field, Filter, LANGUAGE};
+pub use follow::{Backfills, FollowOptions, Follower};
 pub use names::KeyNames;
-pub use parse::{Unparsed, parse, parse_file};
+pub use parse::{Particulars, Unparsed, parse, particulars};
 pub use present::{EventLine, EventRecord, outcome_word};
-pub use store::Store;
-pub use sweep::{Limits, TrailView, load_once};
+pub use store::{Batch, Column, Count, Ending, EventKey, Events, Question, Store, Taken};
+pub use sweep::{Limits, load_once};
+pub use uses::{KeyTrail, KeyTrailLimits, KeyUse, in_a_hurry, key_use, read_key_trail};
+pub use view::{Backfill, TrailSource, TrailView};

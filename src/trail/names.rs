@@ -21,6 +21,11 @@ impl KeyNames {
     pub fn get<'a>(&'a self, key: &'a KeyArn) -> &'a str {
         self.0.get(key).map_or(key.id(), String::as_str)
     }
+
+    /// Every key that has a name here.
+    pub fn iter(&self) -> impl Iterator<Item = (&KeyArn, &str)> {
+        self.0.iter().map(|(key, name)| (key, name.as_str()))
+    }
 }
 
 impl FromIterator<(KeyArn, String)> for KeyNames {

@@ -95,6 +95,9 @@ fn key(event: &KeyEvent, names: &KeyNames) -> String {
     }
 }
 
+/// How many fields a record has.
+const COLUMNS: usize = 31;
+
 /// An event for machines. These field names are stable; text from outside stands as it came, so a program that
 /// shows it on a terminal has to clean it. `null` is "the record does not say".
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -135,11 +138,29 @@ pub struct EventRecord {
     pub error_message: Option<String>,
     /// CloudTrail's `readOnly`; cryptographic use is read-only there too.
     pub read_only: Option<bool>,
+    /// CloudTrail's `eventType`: `AwsApiCall`, `AwsServiceEvent`, `AwsConsoleSignIn` …
+    pub event_type: String,
+    /// The caller's ARN.
+    pub principal: Option<String>,
+    pub session: Option<String>,
+    pub source_identity: Option<String>,
+    /// The AWS service that called for somebody.
+    pub invoked_by: Option<String>,
+    pub access_key: Option<String>,
+    /// Whether the credentials came from signing in to the web console.
+    pub from_console: bool,
+    /// The account whose trail has the record.
+    pub recipient_account: Option<String>,
+    /// On both halves of a call across accounts.
+    pub shared_id: Option<String>,
+    pub vpc_endpoint: Option<String>,
+    /// The id of the key material used.
+    pub key_material: Option<String>,
 }
 
 impl EventRecord {
     /// The columns of [`Self::csv_row`].
-    pub const CSV_HEADER: [&'static str; 20] = [
+    pub const CSV_HEADER: [&'static str; COLUMNS] = [
         "id",
         "at",
         "severity",
@@ -160,6 +181,17 @@ impl EventRecord {
         "error_code",
         "error_message",
         "read_only",
+        "event_type",
+        "principal",
+        "session",
+        "source_identity",
+        "invoked_by",
+        "access_key",
+        "from_console",
+        "recipient_account",
+        "shared_id",
+        "vpc_endpoint",
+        "key_material",
     ];
 
     /// The event for machines.
@@ -188,13 +220,24 @@ impl EventRecord {
             error_code: error.map(|(code, _)| code.to_owned()),
             error_message: error.map(|(_, message)| raw(message)),
             read_only: event.read_only,
+            event_type: raw(&event.event_type),
+            principal: event.who.principal.as_ref().map(raw),
+            session: event.who.session.as_ref().map(raw),
+            source_identity: event.who.source_identity.as_ref().map(raw),
+            invoked_by: event.who.invoked_by.as_ref().map(raw),
+            access_key: event.who.access_key.clone(),
+            from_console: event.who.from_console,
+            recipient_account: event.recipient.clone(),
+            shared_id: event.shared_id.clone(),
+            vpc_endpoint: event.vpc_endpoint.clone(),
+            key_material: event.key_material.clone(),
         }
     }
 
     /// The fields as CSV cells: lists joined by blanks, the unknown empty, deceiving characters made visible,
     /// since CSV, unlike JSON, has no escapes for them.
     #[must_use]
-    pub fn csv_row(&self) -> [String; 20] {
+    pub fn csv_row(&self) -> [String; COLUMNS] {
         let truth = |value: Option<bool>| value.map_or(String::new(), |value| value.to_string());
         let maybe = |text: &Option<String>| text.clone().unwrap_or_default();
         [
@@ -218,6 +261,17 @@ impl EventRecord {
             maybe(&self.error_code),
             maybe(&self.error_message),
             truth(self.read_only),
+            self.event_type.clone(),
+            maybe(&self.principal),
+            maybe(&self.session),
+            maybe(&self.source_identity),
+            maybe(&self.invoked_by),
+            maybe(&self.access_key),
+            self.from_console.to_string(),
+            maybe(&self.recipient_account),
+            maybe(&self.shared_id),
+            maybe(&self.vpc_endpoint),
+            maybe(&self.key_material),
         ]
         .map(|cell| visible(&cell).into_owned())
     }

@@ -51,9 +51,9 @@ const CRYPTOGRAPHIC: [&str; 13] = [
     "VerifyMac",
 ];
 
-/// How much an event matters. `for_service` tells that an AWS service made the call on a customer's behalf.
-pub(super) fn of(event: &KeyEvent, for_service: bool) -> Severity {
-    let weight = weight(event, for_service);
+/// How much an event matters.
+pub(super) fn of(event: &KeyEvent) -> Severity {
+    let weight = weight(event);
     match &event.outcome {
         Outcome::DryRun => Severity::Info,
         Outcome::Allowed => weight,
@@ -65,19 +65,28 @@ pub(super) fn of(event: &KeyEvent, for_service: bool) -> Severity {
 }
 
 /// How much the call matters where it succeeds.
-fn weight(event: &KeyEvent, for_service: bool) -> Severity {
+fn weight(event: &KeyEvent) -> Severity {
     let name = event.name.raw();
+    // CloudTrail calls these reads; what they open is worth a look.
+    if matches!(name, "GetSecretValue" | "AssumeRole" | "AssumeRoleWithSAML" | "AssumeRoleWithWebIdentity")
+        && !event.who.is_service()
+    {
+        return Severity::Notice;
+    }
+    if name == "AssumeRoot" || (name == "ConsoleLogin" && event.who.is_root()) {
+        return Severity::High;
+    }
     if is_use(event) || event.read_only == Some(true) {
         return Severity::Info;
     }
     // RDS, EBS and their like make grants all day long.
-    if name == "CreateGrant" && for_service {
+    if name == "CreateGrant" && event.who.is_service() {
         return Severity::Notice;
     }
     if CRITICAL.contains(&name) {
         return Severity::Critical;
     }
-    if HIGH.contains(&name) || event.who.kind.raw() == "Root" {
+    if HIGH.contains(&name) || event.who.is_root() {
         return Severity::High;
     }
     Severity::Notice

@@ -3,59 +3,29 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
-use super::parse::parse;
-use super::store::Store;
+use super::parse::{Unparsed, parse};
+use super::store::{Batch, Store};
+use super::view::{TrailSource, TrailView};
+use super::watched::{KMS, tells_of_keys};
 use crate::cloud::{Failure, Lookup, TrailReads};
 use crate::estate::Estate;
 use crate::model::event::KeyEvent;
 use crate::model::seen::Cause;
-use crate::model::source::{Source, SourceHealth};
+use crate::model::source::Source;
+use crate::settings::TrailSettings;
 
-/// KMS's name in CloudTrail.
-pub(super) const KMS: &str = "kms.amazonaws.com";
-const CLOUDTRAIL: &str = "cloudtrail.amazonaws.com";
 /// How often a throttled page is asked again by [`load_once`], waiting 1, 2, 4 … seconds.
 const TRIES: u32 = 5;
-
-/// What is known of a trail at one moment. Immutable; a clone is cheap.
-#[derive(Clone, Debug)]
-pub struct TrailView {
-    pub source: Source,
-    pub events: Store,
-    pub health: SourceHealth,
-    /// From when on the changes (`readOnly` false) are all here, as far as CloudTrail has delivered them:
-    /// on average it takes 5 minutes. None before the first sweep is through.
-    pub changes_since: Option<Timestamp>,
-    /// The same for reads and cryptographic use of keys, which are followed more slowly.
-    pub uses_since: Option<Timestamp>,
-}
-
-impl TrailView {
-    pub(super) fn new(region: &str, capacity: usize) -> Self {
-        Self {
-            source: Source::Trail(region.to_owned()),
-            events: Store::new(capacity),
-            health: SourceHealth::default(),
-            changes_since: None,
-            uses_since: None,
-        }
-    }
-
-    /// How far the newest event lies back at `now`; None while there is none.
-    #[must_use]
-    pub fn lag(&self, now: Timestamp) -> Option<SignedDuration> {
-        self.events.newest().map(|newest| now.duration_since(newest))
-    }
-}
 
 /// How much to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Pages of 50 events for each of the two sweeps, of changes and of use; half a second each.
     pub pages: usize,
-    /// Events kept, the newest first.
+    /// Events kept of all Regions, the newest first.
     pub events: usize,
 }
 
@@ -66,42 +36,93 @@ impl Default for Limits {
     }
 }
 
-/// Reads the events of the last `since`, once: changes first, then the use of keys. A failure stands in
-/// the view's health, beside what was read before it came.
+/// Reads the events of the last `since`, once, in every Region: changes first, then the use of keys. A failure stands
+/// in its source's health, beside what was read before it came.
 pub async fn load_once(estate: &Estate, since: SignedDuration, limits: Limits) -> TrailView {
-    let reads = estate.cloud.trail(estate.cloud.home());
-    let mut view = TrailView::new(reads.region(), limits.events);
+    let regions = estate.environment.regions.iter();
+    let read = join_all(regions.map(|region| load_region(estate, region, since, limits))).await;
+    let mut store = Store::new(limits.events);
+    let mut sources = Vec::new();
+    for (source, pages) in read {
+        sources.push(source);
+        for page in pages {
+            page.keep(&mut store);
+        }
+    }
+    TrailView { events: store.events().clone(), sources }
+}
+
+async fn load_region(
+    estate: &Estate,
+    region: &str,
+    since: SignedDuration,
+    limits: Limits,
+) -> (TrailSource, Vec<Page>) {
+    let reads = estate.cloud.trail(region);
+    let mut source = TrailSource::new(Source::Trail(region.to_owned()));
+    let mut pages = Vec::new();
     let end = estate.clock.now();
     let start = end.checked_sub(since).unwrap_or(Timestamp::UNIX_EPOCH);
-    for lookup in [Lookup::ReadOnly(false), Lookup::Source(KMS.to_owned())] {
+    let watched = &estate.environment.trail;
+    for lookup in
+        [Lookup::ReadOnly(false), Lookup::Source(KMS.to_owned())].into_iter().chain(watched.lookups())
+    {
         let is_changes = matches!(lookup, Lookup::ReadOnly(_));
+        let is_uses = matches!(lookup, Lookup::Source(_));
         let mut sweep = Sweep::new(lookup, start, end, limits.pages);
-        match finish(&mut sweep, &reads, &mut view.events).await {
-            Ok(reach) if is_changes => view.changes_since = Some(reach),
-            Ok(reach) => view.uses_since = Some(reach),
+        match finish(&mut sweep, &reads, watched, &mut pages).await {
+            Ok(reach) if is_changes => source.changes_since = Some(reach),
+            Ok(reach) if is_uses => source.uses_since = Some(reach),
+            Ok(_) => {}
             Err(failure) => {
-                view.health.failed(estate.clock.now(), failure.into());
-                return view;
+                source.health.failed(estate.clock.now(), failure.into());
+                return (source, pages);
             }
         }
     }
-    view.health.succeeded(estate.clock.now());
-    view
+    source.health.succeeded(estate.clock.now());
+    (source, pages)
 }
 
 /// Reads a sweep to its end, patiently where it is throttled.
-async fn finish(sweep: &mut Sweep, reads: &TrailReads, store: &mut Store) -> Result<Timestamp, Failure> {
+pub(super) async fn finish(
+    sweep: &mut Sweep,
+    reads: &TrailReads,
+    watched: &TrailSettings,
+    pages: &mut Vec<Page>,
+) -> Result<Timestamp, Failure> {
     let mut tries = 0;
     loop {
-        match sweep.page(reads, store).await {
-            Ok(Step::More) => tries = 0,
-            Ok(Step::Done { reach }) => return Ok(reach),
+        match sweep.page(reads, watched).await {
+            Ok((page, step)) => {
+                pages.push(page);
+                tries = 0;
+                if let Step::Done { reach } = step {
+                    return Ok(reach);
+                }
+            }
             Err(failure) if failure.cause == Cause::Throttled && tries < TRIES => {
                 tokio::time::sleep(Duration::from_secs(1 << tries)).await;
                 tries += 1;
             }
             Err(failure) => return Err(failure),
         }
+    }
+}
+
+/// What a page brought: the events that belong here with their records, and what could not be understood.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub(super) events: Vec<(KeyEvent, String)>,
+    pub(super) unparsed: Vec<Unparsed>,
+}
+
+impl Page {
+    /// Takes it into a store, as far as that does not know it yet.
+    pub(super) fn keep(self, store: &mut Store) {
+        let new = self.events.into_iter().filter(|(event, _)| !store.knows(&event.id)).collect();
+        store.add(Batch::of(new));
+        self.unparsed.into_iter().for_each(|unparsed| store.note_unparsed(unparsed));
     }
 }
 
@@ -140,8 +161,12 @@ impl Sweep {
         }
     }
 
-    /// Reads the next page into the store.
-    pub(super) async fn page(&mut self, reads: &TrailReads, store: &mut Store) -> Result<Step, Failure> {
+    /// Reads the next page.
+    pub(super) async fn page(
+        &mut self,
+        reads: &TrailReads,
+        watched: &TrailSettings,
+    ) -> Result<(Page, Step), Failure> {
         let page = match reads.page(&self.lookup, self.start, self.end, self.token.clone()).await {
             Ok(page) => page,
             Err(failure) => {
@@ -153,35 +178,39 @@ impl Sweep {
                 return Err(failure);
             }
         };
-        for record in &page.records {
-            self.take(record, store);
+        let mut read = Page::default();
+        for record in page.records {
+            match parse(&record) {
+                Ok(event) => {
+                    self.oldest = self.oldest.min(event.at);
+                    if tells_of_keys(&event, &record, watched) {
+                        read.events.push((event, record));
+                    }
+                }
+                Err(unparsed) => read.unparsed.push(unparsed),
+            }
         }
+        Ok((read, self.step(page.next)))
+    }
+
+    fn step(&mut self, next: Option<String>) -> Step {
         self.pages_left -= 1;
-        let Some(token) = page.next else { return Ok(Step::Done { reach: self.start }) };
+        let Some(token) = next else { return Step::Done { reach: self.start } };
         // Pages come newest first, so what a sweep cut short has seen is whole from its oldest event on.
         // A token that comes again would lead in circles, and counts as cut short too.
         if self.pages_left == 0 || !self.tokens.insert(token.clone()) {
-            return Ok(Step::Done { reach: self.oldest });
+            return Step::Done { reach: self.oldest };
         }
         self.token = Some(token);
-        Ok(Step::More)
-    }
-
-    fn take(&mut self, record: &str, store: &mut Store) {
-        match parse(record) {
-            Ok(event) => {
-                self.oldest = self.oldest.min(event.at);
-                if tells_of_keys(&event) {
-                    store.insert(event);
-                }
-            }
-            Err(unparsed) => store.note_unparsed(unparsed),
-        }
+        Step::More
     }
 }
 
-/// Whether an event belongs here: KMS's own, any that names a key, and changes to the trail itself.
-fn tells_of_keys(event: &KeyEvent) -> bool {
-    let source = event.source.raw();
-    source == KMS || !event.keys.is_empty() || (source == CLOUDTRAIL && event.read_only != Some(true))
+impl TrailSettings {
+    /// What is to be looked up for the roles and secrets named, which CloudTrail counts as reads.
+    pub(super) fn lookups(&self) -> impl Iterator<Item = Lookup> {
+        let roles = (!self.roles.is_empty()).then(|| Lookup::Name("AssumeRole".to_owned()));
+        let secrets = (!self.secrets.is_empty()).then(|| Lookup::Name("GetSecretValue".to_owned()));
+        roles.into_iter().chain(secrets)
+    }
 }

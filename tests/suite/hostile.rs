@@ -1,7 +1,5 @@
 //! Names that an attacker chose appear made visible: in printed tables and on the console's screens.
 
-use std::sync::Arc;
-
 use jiff::SignedDuration;
 use portcullis::console::Mode;
 use portcullis::simulator::seed::HOSTILE;
@@ -9,7 +7,7 @@ use portcullis::trail::{FollowOptions, Follower};
 
 use crate::program;
 use crate::pty::Terminal;
-use crate::stage::{House, Operator, operate};
+use crate::stage::{ALL_PAIRS, House, Operator, operate};
 
 /// [`HOSTILE`] as it has to be shown, spelled out here so that the program's own rule is not asked.
 const SHOWN: &str = "evil␛[2J␛[1;31m⟨U+202E⟩delbane⟨U+202C⟩⟨U+200B⟩␍␊Enabled";
@@ -60,9 +58,9 @@ fn the_table_of_events_shows_what_would_deceive() {
 fn the_keys_screen_shows_what_would_deceive() {
     let home = tempfile::tempdir().unwrap();
     let mut console = Terminal::start(home.path(), (160, 45), &["watch", "-e", "simulated"]);
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     console.press("/cek:evil");
-    console.see("1 of 62");
+    console.see("1 of 73");
     console.press("\r\r");
     console.see("SQL SERVER");
     let screen = console.see("␛[1;31m⟨U+202E⟩delbane");
@@ -70,7 +68,7 @@ fn the_keys_screen_shows_what_would_deceive() {
     console.press("h/");
     console.see("cek:evil");
     console.press("\x15key:spare");
-    console.see("1 of 62");
+    console.see("1 of 73");
     console.press("\r\r");
     console.see("aliases");
     console.see("delbane");
@@ -92,10 +90,10 @@ async fn the_events_screen_shows_what_would_deceive() {
         FollowOptions { lookback: far, use_lookback: far, use_pages: 1000, ..FollowOptions::default() };
     let follower = Follower::spawn(&house.estate, options);
     let mut trail = follower.views();
-    let hostile = |event: &Arc<portcullis::model::event::KeyEvent>| event.user_agent.raw() == HOSTILE;
+    let hostile = |event: portcullis::model::event::KeyEvent| event.user_agent.raw() == HOSTILE;
     trail.wait_for(|view| view.events.iter().any(hostile)).await.unwrap();
     let mut sources = house.live.watch(Box::new(|_| Ok(())));
-    sources.trail = trail;
+    sources.feeds[0].trail = trail;
     let saved = tempfile::tempdir().unwrap();
     let options = house.options(Mode::Watch, saved.path());
     operate(sources, options, (160, 45), async |operator: &mut Operator| {

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::program::{self, Device, Env, Server, wait_for_line};
 use crate::pty::Terminal;
+use crate::stage::ALL_PAIRS;
 
 const INCIDENT: &str = "INC-1";
 const KEY: &str = "buzz-tutor/user-data";
@@ -104,7 +105,7 @@ fn before_the_intent_nothing_was_sent_and_the_run_can_be_taken_up() {
     assert_eq!((killed.state().as_str(), killed.drops()), ("Enabled", 0));
     assert!(killed.entries("intent").is_empty());
     let mut console = killed.respond();
-    let screen = console.see("56 pairs");
+    let screen = console.see(ALL_PAIRS);
     assert!(!screen.contains("UNFINISHED") && !screen.contains("GATE DOWN"), "{screen}");
     console.see("left or killed: c goes on with it");
     console.press("c");
@@ -128,7 +129,7 @@ fn after_the_intent_it_is_not_sent_again_unsaid() {
     for part in ["disable-key", KEY, "outcome unknown", "the key is Enabled", "c goes on"] {
         assert!(line.contains(part), "{part}: {line}");
     }
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     console.press("c");
     // A change takes effect within seconds: one intended just now is watched before it counts as never sent.
     console.see("DROP THE GATE");
@@ -168,7 +169,7 @@ fn take_up(killed: &Killed, outcome: &str) {
     for part in ["disable-key", KEY, outcome, "the key is Disabled", "c goes on"] {
         assert!(line.contains(part), "{part}: {line}");
     }
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     console.press("c");
     killed.is_down_by_one_call(console);
     assert_eq!(killed.entries("intent").len(), 1);
@@ -182,7 +183,7 @@ fn before_the_telling_it_stands_and_people_are_owed() {
     let mut console = killed.respond();
     let screen = console.see("GATE DOWN buzz-tutor/user-data");
     assert!(screen.contains("owed:") && !screen.contains("UNFINISHED"), "{screen}");
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     console.press("c");
     killed.is_down_by_one_call(console);
     assert_eq!(killed.entries("intent").len(), 1);

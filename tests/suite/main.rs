@@ -11,3 +11,4 @@ mod readonly;
 mod sockets;
 mod stage;
 mod terminal;
+mod trail;

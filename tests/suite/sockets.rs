@@ -6,6 +6,7 @@ use std::net::TcpListener;
 
 use crate::program::Env;
 use crate::pty::Terminal;
+use crate::stage::ALL_PAIRS;
 
 #[test]
 fn a_drill_opens_no_socket() {
@@ -16,10 +17,10 @@ fn a_drill_opens_no_socket() {
     let home = tempfile::tempdir().unwrap();
     let env = pointing_at(&format!("http://{}", listener.local_addr().unwrap()));
     let mut console = Terminal::start_with(home.path(), (80, 24), &["drill"], &env);
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     assert_eq!(connectable(console.pid()), BTreeSet::new(), "while reading");
     console.press("/CEK_User_12345 db:buzz_prod");
-    console.see("1 of 62");
+    console.see("1 of 73");
     console.press("\r");
     console.press("r");
     console.see("Run a runbook");

@@ -10,9 +10,10 @@ use futures_util::future::join;
 use jiff::Timestamp;
 use portcullis::console::keymap::Keymap;
 use portcullis::console::theme::ThemeName;
-use portcullis::console::{self, Exit, Mode, Options, RunbookCard, Sources};
+use portcullis::console::{self, Exit, Mode, Options, Place, RunbookCard, Sources};
 use portcullis::drill::Stage;
 use portcullis::estate::Estate;
+use portcullis::inventory::Column;
 use portcullis::live::Live;
 use portcullis::model::pair::{Inventory, KeyLink};
 use portcullis::model::seen::Seen;
@@ -25,6 +26,9 @@ use ratatui::crossterm::event::{Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Position, Size};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::UnboundedReceiverStream;
+
+/// What the console says when the whole simulated estate has been read.
+pub const ALL_PAIRS: &str = "64 pairs";
 
 /// How long a frame may take to show what is waited for. Only a failing test takes this long.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -42,7 +46,7 @@ impl House {
         let stage = Stage::set(7, Timestamp::now()).unwrap();
         let estate = Estate::open(stage.environment.clone(), stage.wire.clone(), stage.clock.clone()).await;
         let estate = estate.unwrap();
-        let live = Live::start(&estate);
+        let live = Live::start(&estate, None);
         let mut inventory = live.inventory();
         inventory.wait_for(|all| all.pairs().count() >= 40 && all_asked_about(all)).await.unwrap();
         live.trail().wait_for(|trail| trail.events.iter().next().is_some()).await.unwrap();
@@ -59,19 +63,23 @@ impl House {
             text: r.paper(),
         };
         Options {
-            environment: environment.name.clone(),
-            production: environment.production,
-            simulated: true,
-            account: environment.account.clone(),
-            region: environment.regions[0].clone(),
+            places: vec![Place {
+                environment: environment.name.clone(),
+                production: environment.production,
+                simulated: true,
+                account: environment.account.clone(),
+                region: environment.regions[0].clone(),
+                identity: Seen::Known("user/oncall-a".to_owned()),
+                age: environment.age.clone(),
+                column_key_cache: environment.column_key_cache,
+            }],
+            columns: Column::USUAL.to_vec(),
+            columns_file: None,
             mode,
-            identity: Seen::Known("user/oncall-a".to_owned()),
             theme: ThemeName::Dark,
             no_color: false,
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             runbooks: runbooks.iter().map(card).collect(),
-            age: environment.age.clone(),
-            column_key_cache: environment.column_key_cache,
             save_dir: save_dir.to_owned(),
             device: Some(self.stage.device()),
         }

@@ -2,6 +2,7 @@
 
 use crate::program;
 use crate::pty::Terminal;
+use crate::stage::ALL_PAIRS;
 
 const ESC: &str = "\x1b";
 const CTRL_C: &str = "\x03";
@@ -22,7 +23,7 @@ fn a_revocation_to_the_end_at_160_by_45() {
 fn a_revocation_to_the_end(size: (u16, u16)) {
     let home = tempfile::tempdir().unwrap();
     let mut console = Terminal::start(home.path(), size, &["drill", "--incident", "INC-1"]);
-    let screen = console.see("56 pairs");
+    let screen = console.see(ALL_PAIRS);
     assert!(screen.contains("DRILL") && screen.contains("SIMULATED"), "{screen}");
 
     open_the_pair(&mut console);
@@ -65,7 +66,7 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
 /// Filters for a pair and opens it.
 fn open_the_pair(console: &mut Terminal) {
     console.press("/CEK_User_12345 db:buzz_prod");
-    console.see("1 of 62");
+    console.see("1 of 73");
     console.press("\r\r");
     console.see("KMS KEY");
     console.see("buzz-tutor/user-data");
@@ -88,7 +89,7 @@ fn confirm(console: &mut Terminal, nothing_typed: &str) {
 fn a_revocation_can_be_left_and_nothing_happens() {
     let home = tempfile::tempdir().unwrap();
     let mut console = Terminal::start(home.path(), NARROW, &["drill", "--incident", "INC-1"]);
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     open_the_pair(&mut console);
     console.press("r");
     console.see("Run a runbook");
@@ -114,12 +115,12 @@ fn too_small_a_window_is_told_so_and_growing_it_brings_the_console_back() {
     let mut console = Terminal::start(home.path(), (50, 10), &["drill"]);
     console.see("portcullis needs 60 columns and 16 lines");
     console.resize((60, 16));
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     console.resize((59, 16));
     console.see("portcullis needs 60 columns and 16 lines");
     console.resize((1, 1));
     console.resize(NARROW);
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     console.resize((59, 15));
     console.see("59 and 15.");
     console.press("q");
@@ -131,7 +132,7 @@ fn a_signal_leaves_the_terminal_clean() {
     for signal in ["TERM", "HUP"] {
         let home = tempfile::tempdir().unwrap();
         let console = Terminal::start(home.path(), NARROW, &["watch", "-e", "simulated"]);
-        console.see("56 pairs");
+        console.see(ALL_PAIRS);
         console.signal(signal);
         console.end().well();
     }
@@ -141,7 +142,7 @@ fn a_signal_leaves_the_terminal_clean() {
 fn ctrl_c_leaves_even_while_text_is_typed() {
     let home = tempfile::tempdir().unwrap();
     let mut console = Terminal::start(home.path(), NARROW, &["drill"]);
-    console.see("56 pairs");
+    console.see(ALL_PAIRS);
     console.press("/user");
     console.see("/ user");
     console.press(CTRL_C);
@@ -154,7 +155,7 @@ fn without_colours_no_colour_is_ever_sent() {
         let home = tempfile::tempdir().unwrap();
         let words = ["drill", "--incident", "INC-1"];
         let mut console = Terminal::start_with(home.path(), WIDE, &words, env);
-        console.see("56 pairs");
+        console.see(ALL_PAIRS);
         for (key, seen) in [
             ("2", "[2 Events]"),
             ("3", "[3 Runbooks]"),
@@ -194,7 +195,7 @@ fn watching_says_read_only_and_offers_no_run() {
     for size in [NARROW, WIDE] {
         let home = tempfile::tempdir().unwrap();
         let mut console = Terminal::start(home.path(), size, &["watch", "-e", "simulated"]);
-        console.see("56 pairs");
+        console.see(ALL_PAIRS);
         console.see("READ-ONLY");
         open_the_pair(&mut console);
         console.press("r");

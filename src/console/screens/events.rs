@@ -20,7 +20,7 @@ use crate::console::widgets::text::{Paragraph, fit};
 use crate::model::age::ago;
 use crate::model::event::{KeyEvent, Outcome, Severity};
 use crate::model::text::visible;
-use crate::trail::{EventLine, Filter};
+use crate::trail::{self, Backfill, EventKey, EventLine, Filter};
 
 /// What the Events screen remembers.
 #[derive(Default)]
@@ -31,7 +31,7 @@ pub struct EventsScreen {
     by: By,
     backwards: bool,
     /// The trail whose rows the picker shows.
-    of: Option<Arc<crate::trail::TrailView>>,
+    of: Option<Arc<trail::TrailView>>,
     /// Why what was typed is no filter; all events are shown then.
     bad_filter: Option<String>,
 }
@@ -64,15 +64,18 @@ pub fn refresh(state: &mut State) {
         .events
         .picker
         .selected()
-        .and_then(|row| before.as_ref()?.events.get(row))
-        .filter(|_| !at_top)
-        .map(|event| event.id.clone());
+        .and_then(|row| before.as_ref().and_then(|trail| whereabouts(trail, row)))
+        .filter(|_| !at_top);
     let rows = matching(state);
     let trail = Arc::clone(&state.trail);
-    state.events.picker.show(rows, |row| {
-        selected.as_ref().is_some_and(|id| trail.events.get(row).is_some_and(|event| event.id == *id))
-    });
+    let selected = selected.and_then(|(key, at)| trail.events.rank(key, at));
+    state.events.picker.show(rows, |row| Some(row) == selected);
     state.events.of = Some(trail);
+}
+
+/// What finds an event again in a later view.
+fn whereabouts(trail: &trail::TrailView, rank: usize) -> Option<(EventKey, jiff::Timestamp)> {
+    Some((trail.events.key(rank)?, trail.events.at(rank)?))
 }
 
 /// Applies the filter as it is typed now.
@@ -93,21 +96,18 @@ fn matching(state: &mut State) -> Vec<u32> {
             Filter::default()
         }
     };
-    let (events, names, now) = (&state.trail.events, &state.snapshot.names, state.now);
-    let mut found: Vec<(u32, &KeyEvent)> = (0..)
-        .zip(events.iter().map(AsRef::as_ref))
-        .filter(|(_, event)| filter.is_empty() || filter.matches(event, names, now))
-        .collect();
+    let events = &state.trail.events;
+    let mut found = events.matching(&filter.question(&state.snapshot.names, state.now));
     match state.events.by {
         By::Time => {}
-        By::Severity => found.sort_by_key(|(_, event)| std::cmp::Reverse(event.severity)),
-        By::Who => found.sort_by(|(_, a), (_, b)| a.who.name.cmp(&b.who.name)),
-        By::What => found.sort_by(|(_, a), (_, b)| a.name.cmp(&b.name)),
+        By::Severity => found.sort_by_cached_key(|rank| std::cmp::Reverse(events.severity(*rank as usize))),
+        By::Who => events.sort_by(&mut found, trail::Column::Who),
+        By::What => events.sort_by(&mut found, trail::Column::Name),
     }
     if state.events.backwards {
         found.reverse();
     }
-    found.into_iter().map(|(row, _)| row).collect()
+    found
 }
 
 fn resort(state: &mut State) {
@@ -123,7 +123,7 @@ pub fn filter(state: &mut State, words: &str) {
     refilter(state);
 }
 
-fn selected(state: &State) -> Option<&Arc<KeyEvent>> {
+fn selected(state: &State) -> Option<KeyEvent> {
     state.trail.events.get(state.events.picker.selected()?)
 }
 
@@ -161,8 +161,9 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
             resort(state);
         }
         Command::Copy => {
-            if let Some(event) = selected(state) {
-                return vec![Action::Copy { text: event.raw.to_string(), what: "the event's record" }];
+            let record = state.events.picker.selected().and_then(|rank| state.trail.events.raw(rank));
+            if let Some(text) = record {
+                return vec![Action::Copy { text, what: "the event's record" }];
             }
         }
         Command::KeyOfEvent => key_of_event(state),
@@ -172,7 +173,7 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
 }
 
 fn key_of_event(state: &mut State) {
-    let Some(id) = selected(state).and_then(|event| event.keys.first()).map(|arn| arn.id().to_owned()) else {
+    let Some(id) = selected(state).and_then(|event| Some(event.keys.first()?.id().to_owned())) else {
         state.say(Words::plain("this event names no key by its ARN"));
         return;
     };
@@ -218,15 +219,41 @@ fn counts(state: &State, buf: &mut Buffer, line: Rect) {
         filter_line(state, buf, line, &state.events.picker, trail.events.len());
         return;
     }
-    let since = trail.changes_since.map_or_else(
-        || "reading the trail …".to_owned(),
-        |since| format!("changes since {}", since.strftime("%Y-%m-%d %H:%MZ")),
-    );
-    let mut text = format!("{} events · {since} · CloudTrail delivers about 5 m late", trail.events.len());
-    if trail.events.unparsed_count() > 0 {
-        text = format!("{text} · {} records could not be read", trail.events.unparsed_count());
-    }
+    let text = standing(state).join(" · ");
     buf.set_stringn(line.x + 1, line.y, fit(&text, room), room, theme.tone(Tone::Strong));
+}
+
+/// How many events there are, since when, and what is missing: the most important first.
+fn standing(state: &State) -> Vec<String> {
+    let trail = &state.trail;
+    let mut words = vec![format!("{} events", trail.events.len())];
+    if trail.events.dropped() > 0 {
+        words.push(format!("full: {} older ones let go", trail.events.dropped()));
+    }
+    if trail.events.unparsed_count() > 0 {
+        words.push(format!("{} records could not be read", trail.events.unparsed_count()));
+    }
+    for (source, tally) in trail.files() {
+        words.push(match (source.is_read, tally.troubles.len()) {
+            (false, _) => format!("reading files: {} records …", tally.records),
+            (true, 0) => format!("{} files read", tally.files),
+            (true, troubles) => {
+                format!("✖ {troubles} of {} files not read to their end: 5 says more", tally.files)
+            }
+        });
+    }
+    if !trail.is_of_files() {
+        words.push(trail.changes_since().map_or_else(
+            || "reading the trail …".to_owned(),
+            |since| format!("changes since {}", since.strftime("%Y-%m-%d %H:%MZ")),
+        ));
+        let reading = |one: &&Backfill| one.reach.is_none();
+        if trail.sources.iter().flat_map(|source| &source.backfills).any(|one| reading(&one)) {
+            words.push("reading a key's own events …".to_owned());
+        }
+        words.push("CloudTrail delivers about 5 m late".to_owned());
+    }
+    words
 }
 
 fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
@@ -243,14 +270,18 @@ fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
     let table = Table { columns: &COLUMNS, sort: Some((column, down)), focused: !state.events.in_detail };
     table.draw(buf, area, &state.theme, &mut list, count, |index| {
         let event = state.events.picker.row(index).and_then(|row| state.trail.events.get(row));
-        event.map_or_else(Vec::new, |event| cells(state, event))
+        event.map_or_else(Vec::new, |event| cells(state, &event))
     });
     state.events.picker.list = list;
     if count == 0 {
-        let sentence = match (&state.trail.health.failing, state.events.picker.filtered()) {
+        let sentence = match (state.trail.failing(), state.events.picker.filtered()) {
             (_, true) => "no event has all these words · esc shows all".to_owned(),
             (Some((_, why)), _) => format!("the trail is not visible: {} · 5 says more", why.cause.word()),
-            (None, _) if state.trail.health.last_success.is_none() => "asking CloudTrail …".to_owned(),
+            (None, _) if state.trail.is_of_files() && !state.trail.has_answered() => {
+                "reading the files …".to_owned()
+            }
+            (None, _) if state.trail.is_of_files() => "the files hold no event".to_owned(),
+            (None, _) if !state.trail.has_answered() => "asking CloudTrail …".to_owned(),
             (None, _) => "CloudTrail answered, and has no event of a key in this time".to_owned(),
         };
         instead_of_rows(buf, area, &state.theme, &sentence);
@@ -278,7 +309,7 @@ fn cells(state: &State, event: &KeyEvent) -> Vec<Cell> {
 }
 
 fn draw_detail(state: &mut State, buf: &mut Buffer, area: Rect) {
-    let lines = selected(state).map_or_else(Vec::new, |event| lines(state, event));
+    let lines = selected(state).map_or_else(Vec::new, |event| lines(state, &event));
     state.events.detail.draw(buf, area, &state.theme, &lines);
 }
 
@@ -295,6 +326,12 @@ fn lines(state: &State, event: &KeyEvent) -> Vec<Paragraph> {
     sheet.fact("who", event.who.name.to_string(), Tone::Strong);
     if let Some(role) = &event.who.role {
         sheet.fact("through", role.to_string(), Tone::Text);
+    }
+    if let Some(session) = event.who.session.as_ref().filter(|session| **session != event.who.name) {
+        sheet.fact("session", session.to_string(), Tone::Text);
+    }
+    if let Some(service) = event.who.invoked_by.as_ref().filter(|service| **service != event.who.name) {
+        sheet.fact("by service", service.to_string(), Tone::Text);
     }
     let mfa = match event.who.mfa {
         Some(true) => ("with MFA", Tone::Good),
@@ -324,7 +361,33 @@ fn lines(state: &State, event: &KeyEvent) -> Vec<Paragraph> {
     sheet.fact("from", event.from.to_string(), Tone::Text);
     sheet.fact("with", event.user_agent.to_string(), Tone::Text);
     sheet.fact("service", format!("{} in {}", event.source, visible(&event.region)), Tone::Text);
+    origin(&mut sheet, event);
     sheet.heading("RECORD");
-    sheet.json(&event.raw);
+    let record = state.events.picker.selected().and_then(|rank| state.trail.events.raw(rank));
+    sheet.json(&record.unwrap_or_default());
     sheet.done()
+}
+
+/// Facts about a call that only some records have.
+fn origin(sheet: &mut Sheet<'_>, event: &KeyEvent) {
+    let facts = [
+        ("access key", event.who.access_key.as_deref()),
+        ("endpoint", event.vpc_endpoint.as_deref()),
+        ("material", event.key_material.as_deref()),
+        ("shared id", event.shared_id.as_deref()),
+    ];
+    for (what, value) in facts.into_iter().filter_map(|(what, value)| Some((what, value?))) {
+        sheet.fact(what, visible(value).into_owned(), Tone::Text);
+    }
+    if event.crosses_accounts() {
+        let owner = event.recipient.as_deref().unwrap_or("unknown");
+        sheet.fact(
+            "accounts",
+            format!("a call across accounts; this record is {}'s", visible(owner)),
+            Tone::Notice,
+        );
+    }
+    if event.who.from_console {
+        sheet.fact("console", "with a web console sign-in's credentials", Tone::Notice);
+    }
 }

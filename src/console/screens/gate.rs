@@ -5,18 +5,23 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
-use super::keys::{counted, grants_told};
+use super::keys::counted;
+use crate::console::commands::Command;
+use crate::console::dependents;
+use crate::console::keymap::Keymap;
 use crate::console::state::State;
 use crate::console::theme::{Theme, Tone};
 use crate::console::widgets::panel;
 use crate::console::widgets::sheet::Sheet;
 use crate::console::widgets::text::{Paragraph, wrap, wrap_words};
 use crate::gate::preview::Preview;
+use crate::inventory::dependents as brief;
 use crate::model::age::{ago, short};
-use crate::model::dependents::exposed_until;
+use crate::model::dependents::{Dependents, exposed_until};
 use crate::model::plan::Operation;
 use crate::model::seen::Seen;
 use crate::model::text::visible;
+use crate::model::usage::Usage;
 use crate::respond::view::Waiting;
 
 /// Whether the gate waits for its confirmation, on the Run screen.
@@ -85,6 +90,9 @@ fn words(operation: Operation) -> OperationWords {
 
 /// Draws the preview in full, and the line to be typed below it.
 pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
+    let Some(key) = preview(state).map(|preview| preview.plan.key.clone()) else { return };
+    let live = dependents::of(state, &key);
+    let page = state.run.who.then(|| dependents::page(state, &key));
     let Some(preview) = preview(state) else { return };
     let theme = &state.theme;
     let operation = preview.plan.operation;
@@ -96,10 +104,16 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
         area,
         border,
         (&title, border),
-        "esc leave, nothing happens",
+        if page.is_some() { "esc back to the plan" } else { "esc leave, nothing happens" },
         theme.tone(Tone::Dim),
     );
-    let lines = lines(preview, theme, state.now, inner.height < 30);
+    let shown = Shown {
+        preview,
+        usage: best(&live.usage, &preview.dependents.usage),
+        who: who_key(&state.options.keymap),
+        now: state.now,
+    };
+    let lines = page.unwrap_or_else(|| lines(&shown, theme, inner.height < 30));
     let complaint = state.run.complaint.as_ref().map(|complaint| {
         wrap_words(format!("✗ {complaint}"), theme.tone(Tone::Bad), usize::from(inner.width))
     });
@@ -145,8 +159,29 @@ fn confirmation(state: &State, preview: &Preview, complaint: &[Line<'static>], b
     }
 }
 
+/// A preview, with what the trail has told since.
+struct Shown<'a> {
+    preview: &'a Preview,
+    usage: &'a Seen<Usage>,
+    /// The key that opens who uses it; empty where there is none.
+    who: String,
+    now: Timestamp,
+}
+
+/// What is known now, else what was known when the plan was made.
+fn best<'a>(live: &'a Seen<Usage>, planned: &'a Seen<Usage>) -> &'a Seen<Usage> {
+    if live.known().is_some() || planned.known().is_none() { live } else { planned }
+}
+
+/// Letters are typed here, so only a key with a modifier, or one that is no letter, opens the page.
+pub fn who_key(keymap: &Keymap) -> String {
+    let mut keys = keymap.keys(Command::Dependents).iter().map(ToString::to_string);
+    keys.find(|key| key.chars().count() > 1).unwrap_or_default()
+}
+
 /// The whole plan, as lines.
-fn lines(preview: &Preview, theme: &Theme, now: Timestamp, compact: bool) -> Vec<Paragraph> {
+fn lines(shown: &Shown<'_>, theme: &Theme, compact: bool) -> Vec<Paragraph> {
+    let (preview, now) = (shown.preview, shown.now);
     let plan = &preview.plan;
     let mut sheet = Sheet::new(theme, 4).compact(compact);
     let environment = visible(&plan.environment).to_uppercase();
@@ -164,7 +199,7 @@ fn lines(preview: &Preview, theme: &Theme, now: Timestamp, compact: bool) -> Vec
     );
     let found = plan.cek.as_ref().map(|cek| format!(" · found through {cek}")).unwrap_or_default();
     sheet.fact("why", format!("{}{found}", plan.reason), Tone::Text);
-    reach(&mut sheet, preview);
+    reach(&mut sheet, shown);
     if plan.operation == Operation::DisableKey {
         goes_on(&mut sheet, preview, now);
     }
@@ -190,11 +225,12 @@ fn lines(preview: &Preview, theme: &Theme, now: Timestamp, compact: bool) -> Vec
     sheet.done()
 }
 
-fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
+fn reach(sheet: &mut Sheet<'_>, shown: &Shown<'_>) {
+    let preview = shown.preview;
     let dependents = &preview.dependents;
     sheet.heading(words(preview.plan.operation).reach);
     let databases: Vec<String> =
-        dependents.databases.iter().map(|place| place.database.to_string()).collect();
+        dependents.databases.keys().map(|place| place.database.to_string()).collect();
     sheet.text(
         format!(
             "  {} · {} · {}{}{}",
@@ -206,23 +242,30 @@ fn reach(sheet: &mut Sheet<'_>, preview: &Preview) {
         ),
         Tone::Strong,
     );
+    let mut used = brief::usage_brief(shown.usage, shown.now);
+    if !shown.who.is_empty() {
+        used.text = format!("{}   [{}] who", used.text, shown.who);
+    }
+    dependents::line(sheet, &used);
     for warning in &preview.warnings {
         sheet.text(format!("  ▲ {}", visible(warning)), Tone::Warn);
     }
-    // Hidden ones are among the warnings.
-    match &dependents.grants {
-        Seen::Known(grants) => sheet.text(format!("  grants: {}", grants_told(grants)), Tone::Text),
-        Seen::Loading => sheet.text("  grants: not read yet", Tone::Notice),
-        Seen::NotVisible(_) => {}
+    rds(sheet, preview.plan.operation, dependents);
+    dependents::line(sheet, &brief::grants_brief(dependents));
+    dependents::line(sheet, &brief::policy_brief(dependents));
+}
+
+/// Instances under the key. Those that would go down, and that they are not known, is among the warnings.
+fn rds(sheet: &mut Sheet<'_>, operation: Operation, dependents: &Dependents) {
+    let Seen::Known(all) = &dependents.rds else { return };
+    if operation == Operation::DisableKey && !all.is_empty() {
+        return;
     }
-    let rds = &dependents.rds;
-    if !rds.known.is_empty() {
-        let told: Vec<String> =
-            rds.known.iter().map(|instance| format!("{} ({})", instance.id, instance.status)).collect();
-        sheet.text(format!("  RDS: {}", told.join(", ")), Tone::Text);
-    } else if rds.is_whole() {
-        sheet.text("  RDS: no instance stores its data under it", Tone::Text);
-    }
+    let told: Vec<String> =
+        all.iter().map(|instance| format!("{} ({})", instance.id, instance.status)).collect();
+    let told =
+        if told.is_empty() { "no instance stores its data under it".to_owned() } else { told.join(", ") };
+    sheet.text(format!("  RDS: {told}"), Tone::Text);
 }
 
 fn goes_on(sheet: &mut Sheet<'_>, preview: &Preview, now: Timestamp) {
@@ -235,9 +278,8 @@ fn goes_on(sheet: &mut Sheet<'_>, preview: &Preview, now: Timestamp) {
         ),
         Tone::Notice,
     );
-    for relative in &preview.dependents.relatives {
-        let text = format!("  the related key in {}: not covered by this plan", relative.region());
-        sheet.text(text, Tone::Notice);
+    for line in brief::relatives_brief(&preview.dependents) {
+        dependents::line(sheet, &line);
     }
 }
 
@@ -253,7 +295,8 @@ pub fn plan_text(state: &State, preview: &Preview) -> String {
         preview.digest,
         state.now
     );
-    for line in lines(preview, &state.theme, state.now, false) {
+    let shown = Shown { preview, usage: &preview.dependents.usage, who: String::new(), now: state.now };
+    for line in lines(&shown, &state.theme, false) {
         text.push_str(line.line.to_string().trim_end());
         text.push('\n');
     }

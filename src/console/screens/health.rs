@@ -6,6 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use crate::console::Place;
 use crate::console::commands::Command;
 use crate::console::state::{Action, State, Words};
 use crate::console::theme::Tone;
@@ -41,12 +42,18 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn lines(state: &State) -> Vec<Paragraph> {
-    let mut sheet = Sheet::new(&state.theme, 28);
-    sheet.heading("SOURCES");
-    let trail = (&state.trail.source, &state.trail.health);
-    let mut lines = sheet.done();
-    for (source, health) in state.snapshot.inventory.sources.iter().chain(std::iter::once(trail)) {
-        lines.extend(source_lines(state, source, health));
+    let mut lines = Vec::new();
+    for (place, part) in state.places() {
+        let mut sheet = Sheet::new(&state.theme, 28);
+        sheet.heading(of_environment("SOURCES", state, place));
+        lines.extend(sheet.done());
+        let trail = part.trail.sources.iter().map(|one| (&one.source, &one.health));
+        for (source, health) in part.snapshot.inventory.sources.iter().chain(trail) {
+            lines.extend(source_lines(state, source, health));
+        }
+        if state.several() {
+            lines.push(Paragraph::default());
+        }
     }
     let mut sheet = Sheet::new(&state.theme, 28);
     trail_facts(&mut sheet, state);
@@ -54,6 +61,11 @@ fn lines(state: &State) -> Vec<Paragraph> {
     lines.push(Paragraph::default());
     lines.extend(sheet.done());
     lines
+}
+
+/// A heading, with the environment's name where several are shown.
+fn of_environment(title: &str, state: &State, place: &Place) -> String {
+    if state.several() { format!("{title} · {}", visible(&place.environment)) } else { title.to_owned() }
 }
 
 fn source_lines(state: &State, source: &Source, health: &SourceHealth) -> Vec<Paragraph> {
@@ -87,7 +99,7 @@ fn source_lines(state: &State, source: &Source, health: &SourceHealth) -> Vec<Pa
 
 fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
     let trail = &state.trail;
-    sheet.heading("TRAIL");
+    sheet.heading(of_environment("TRAIL", state, state.place()));
     let since = |at: Option<jiff::Timestamp>| {
         at.map_or_else(
             || "not read through yet".to_owned(),
@@ -95,8 +107,25 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
         )
     };
     sheet.fact("events kept", trail.events.len().to_string(), Tone::Text);
-    sheet.fact("changes", since(trail.changes_since), Tone::Text);
-    sheet.fact("reads and use of keys", since(trail.uses_since), Tone::Text);
+    if !trail.is_of_files() {
+        sheet.fact("changes", since(trail.changes_since()), Tone::Text);
+        sheet.fact("reads and use of keys", since(trail.uses_since()), Tone::Text);
+    }
+    for (source, tally) in trail.files() {
+        let words = if source.is_read { "files" } else { "files, being read" };
+        sheet.fact(words, tally.in_words(), Tone::Text);
+        for trouble in tally.troubles.iter().take(20) {
+            sheet.fact("✖ not to its end", trouble.in_words(), Tone::Bad);
+        }
+    }
+    for one in trail.sources.iter().flat_map(|source| &source.backfills) {
+        let name = visible(state.snapshot.names.get(&one.key)).into_owned();
+        let told = match one.reach {
+            Some(reach) => format!("{name}: all since {}", reach.strftime("%Y-%m-%d %H:%MZ")),
+            None => format!("{name}: being read back to {}", one.wanted.strftime("%Y-%m-%d %H:%MZ")),
+        };
+        sheet.fact("a key's own events", told, Tone::Text);
+    }
     let newest = trail
         .events
         .newest()
@@ -107,7 +136,9 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
         sheet.fact("records not understood", text, Tone::Notice);
     }
     if trail.events.dropped() > 0 {
-        sheet.fact("let go for want of room", trail.events.dropped().to_string(), Tone::Notice);
+        let told =
+            format!("{}, the oldest; there is room for {}", trail.events.dropped(), trail.events.capacity());
+        sheet.fact("let go for want of room", told, Tone::Notice);
     }
     sheet.text(
         "A denied call from another account is logged there, not here: its absence proves nothing.",
@@ -122,26 +153,29 @@ fn not_visible(sheet: &mut Sheet<'_>, state: &State) {
     let mut note = |what: &str, why: &NotVisible| {
         *blind.entry(format!("{what}: {}", visible(&why.reason))).or_default() += 1;
     };
-    for row in &state.snapshot.inventory.rows {
+    for row in state.parts.iter().flat_map(|part| &part.snapshot.inventory.rows) {
         match row {
             Row::UnreadableDatabase { database, why } => {
                 note(&format!("database {} on {}", database.database, database.server), why);
             }
             Row::UnreadableServer { server, why } => note(&format!("server {server}"), why),
             Row::UnreadableRegion { region, why } => note(&format!("KMS keys of {region}"), why),
+            Row::UnreadableEnvironment { environment, why } => {
+                note(&format!("environment {environment}"), why);
+            }
             _ => {}
         }
         if let Some(KeyLink::NotVisible { why, .. }) = row.cmk().map(|cmk| &cmk.link) {
             note("keys named by master keys", why);
         }
     }
-    for (region, instances) in &state.snapshot.inventory.rds {
+    for (region, instances) in state.parts.iter().flat_map(|part| &part.snapshot.inventory.rds) {
         if let Seen::NotVisible(why) = instances {
             note(&format!("RDS instances of {region}"), why);
         }
     }
     let mut unsaid: BTreeMap<&str, usize> = BTreeMap::new();
-    for key in state.snapshot.inventory.keys.values() {
+    for key in state.parts.iter().flat_map(|part| part.snapshot.inventory.keys.values()) {
         for (what, why) in hidden_facts(key) {
             // Nothing is hidden where there is nothing to be said.
             if why.cause == Cause::Unsupported {

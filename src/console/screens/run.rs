@@ -9,6 +9,7 @@ use super::Screen;
 use super::{gate, mfa};
 use crate::cloud::MfaCode;
 use crate::console::commands::Command;
+use crate::console::dependents;
 use crate::console::header::left;
 use crate::console::markdown;
 use crate::console::state::{Action, State, Words};
@@ -29,6 +30,8 @@ pub struct RunScreen {
     pub input: TextInput,
     /// What is wrong with what was typed.
     pub complaint: Option<String>,
+    /// Whether the gate shows what depends on the key in the plan's place.
+    pub who: bool,
     choice: usize,
     in_evidence: bool,
     /// An answer is on its way: enter held down must not answer what comes next.
@@ -81,6 +84,7 @@ pub fn on_view(state: &mut State, view: Box<RunView>) {
         run.input.clear();
         run.text.reset();
         run.choice = 0;
+        run.who = false;
         run.in_evidence = false;
     }
     if let Waiting::Confirmation { wrong: Some(wrong), .. } = &view.waiting {
@@ -142,6 +146,7 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
             of(Command::Open, "when it is typed"),
             of(Command::Back, "leave"),
             ("↑↓".to_owned(), "read on"),
+            (gate::who_key(&state.options.keymap), "who uses it"),
             of(Command::SavePlan, "print the plan"),
         ],
         Some(Waiting::MfaCode { .. }) => {
@@ -188,6 +193,12 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     match command {
         Command::Right => run.in_evidence = true,
         Command::Left => run.in_evidence = false,
+        // The plan is seen before anything is confirmed.
+        Command::Open | Command::Back if run.who => {
+            run.who = false;
+            run.text.reset();
+        }
+        Command::Dependents => return who(state),
         Command::Open => return answer(state),
         Command::Back => return leave(state),
         Command::SavePlan => return save_plan(state),
@@ -201,6 +212,18 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         _ => {}
     }
     Vec::new()
+}
+
+/// Opens or closes what depends on the key of the plan that waits at the gate.
+fn who(state: &mut State) -> Vec<Action> {
+    let Some(Waiting::Confirmation { preview, .. }) = state.run.waiting() else {
+        state.say(Words::plain("d on the Keys screen shows what depends on a key"));
+        return Vec::new();
+    };
+    let key = preview.plan.key.clone();
+    state.run.who = !state.run.who;
+    state.run.text.reset();
+    if state.run.who { dependents::ask(state, &key) } else { Vec::new() }
 }
 
 /// Enter: answers what is waited for, once.

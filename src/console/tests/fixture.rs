@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::console::keymap::Keymap;
 use crate::console::theme::ThemeName;
-use crate::console::{Mode, Options, RunbookCard};
+use crate::console::{Mode, Options, Place, RunbookCard};
 use crate::gate::preview::Preview;
+use crate::inventory::Column;
 use crate::journal::Entry;
 use crate::model::age::{AgePolicies, DAY};
 use crate::model::arn::KeyArn;
@@ -25,7 +26,7 @@ use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::respond::view::{Evidence, RunView, StepStatus, StepView, Waiting};
 use crate::runbook::{Aim, RunRecord, RunStarted};
-use crate::trail::{Store, TrailView};
+use crate::trail::{Store, TrailSource, TrailView};
 
 pub fn now() -> Timestamp {
     "2026-11-23T14:02:31Z".parse().unwrap()
@@ -40,6 +41,16 @@ pub fn arn(number: u32) -> KeyArn {
         .parse()
         .unwrap()
 }
+
+/// The account, the application, and everybody else through S3.
+const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [
+    {"Sid": "EnableIamPolicies", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:root"},
+     "Action": "kms:*", "Resource": "*"},
+    {"Sid": "App", "Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111122223333:role/app-decryptor"},
+     "Action": ["kms:Decrypt", "kms:DescribeKey"], "Resource": "*"},
+    {"Sid": "TemporaryForTests", "Effect": "Allow", "Principal": "*", "Action": "kms:Decrypt", "Resource": "*",
+     "Condition": {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}}
+]}"#;
 
 /// An ordinary key, rotated `age` days ago.
 pub fn key(number: u32, alias: &str, age: i32) -> KmsKey {
@@ -225,8 +236,9 @@ pub fn inventory() -> Inventory {
         ],
     });
     let hostile = key(8, "evil\u{202e}sal/\u{1b}[31mred", 20);
-    let keys =
-        [key(1, "buzz-tutor/user-data", 41), disabled, pending, overdue, imported, half_seen, multi, hostile];
+    let mut first = key(1, "buzz-tutor/user-data", 41);
+    first.policy = Seen::Known(POLICY.into());
+    let keys = [first, disabled, pending, overdue, imported, half_seen, multi, hostile];
     let rows = rows();
     let health = |ago: i64| SourceHealth {
         last_success: Some(now() - SignedDuration::from_secs(ago)),
@@ -246,7 +258,7 @@ pub fn inventory() -> Inventory {
                 region: "eu-west-1".into(),
             }]),
         )]),
-        rows,
+        rows: rows.into(),
         sources: BTreeMap::from([
             (Source::Kms("eu-west-1".into()), health(8)),
             (Source::Sql(ServerName("sql-1".into())), health(31)),
@@ -290,6 +302,7 @@ fn event(
             account: Some("111122223333".into()),
             mfa: Some(number.is_multiple_of(2)),
             kind: "AssumedRole".into(),
+            ..Who::default()
         },
         keys: vec![arn(1 + number % 4)],
         key_as_typed: None,
@@ -298,10 +311,7 @@ fn event(
         outcome,
         read_only: Some(false),
         severity,
-        raw: Arc::from(format!(
-            "{{\"eventID\":\"event-{number}\",\"eventName\":\"{name}\",\"requestParameters\":{{\"keyId\":\"{}\"}}}}",
-            arn(1)
-        )),
+        ..KeyEvent::default()
     }
 }
 
@@ -315,29 +325,79 @@ pub fn trail() -> TrailView {
         event(3, 31, "PutKeyPolicy", "platform", Severity::Notice, Outcome::Allowed),
         event(4, 3000, "RotateKeyOnDemand", "platform", Severity::Notice, Outcome::Allowed),
     ] {
-        events.insert(event);
+        let raw = format!(
+            "{{\"eventID\":\"{}\",\"eventName\":\"{}\",\"requestParameters\":{{\"keyId\":\"{}\"}}}}",
+            event.id,
+            event.name.raw(),
+            arn(1)
+        );
+        events.insert(event, &raw);
     }
-    TrailView {
+    let source = TrailSource {
         source: Source::Trail("eu-west-1".into()),
-        events,
         health: SourceHealth {
             last_success: Some(now() - SignedDuration::from_secs(250)),
             ..SourceHealth::default()
         },
         changes_since: Some(now() - days(21)),
         uses_since: Some(now() - days(1)),
+        backfills: Vec::new(),
+        files: None,
+        is_read: false,
+    };
+    TrailView { events: events.events().clone(), sources: vec![source] }
+}
+
+/// A trail that has been followed for ten minutes only.
+pub fn trail_just_begun() -> TrailView {
+    let mut trail = trail();
+    for source in &mut trail.sources {
+        source.uses_since = Some(now() - SignedDuration::from_mins(10));
+    }
+    trail
+}
+
+/// Uses of the first key: by the application, by RDS on its behalf, and tries by somebody of another account.
+pub fn uses() -> Store {
+    let mut store = Store::new(1000);
+    let denied = || Outcome::Denied { code: "AccessDenied".into(), message: "not authorized".into() };
+    for number in 0..46 {
+        let (who, account, from, outcome) = match number {
+            0..40 => ("i-0a41c7d2", "111122223333", "10.20.1.17", Outcome::Allowed),
+            40..44 => ("buzz-prod-1", "111122223333", "rds.amazonaws.com", Outcome::Allowed),
+            _ => ("mallory", "444455556666", "203.0.113.66", denied()),
+        };
+        let event = event(100 + number, i64::from(2 + number % 50), "Decrypt", who, Severity::Info, outcome);
+        let event = KeyEvent {
+            keys: vec![arn(1)],
+            who: Who { role: None, account: Some(account.into()), ..event.who },
+            from: from.into(),
+            ..event
+        };
+        store.insert(event, "{}");
+    }
+    store
+}
+
+pub fn place(environment: &str, production: bool) -> Place {
+    Place {
+        environment: environment.into(),
+        production,
+        simulated: false,
+        account: Some("111122223333".into()),
+        region: "eu-west-1".into(),
+        identity: Seen::Known("oncall-a via emergency-key-admin".into()),
+        age: AgePolicies::default(),
+        column_key_cache: SignedDuration::from_hours(2),
     }
 }
 
 pub fn options(mode: Mode) -> Options {
     Options {
-        environment: "production".into(),
-        production: true,
-        simulated: false,
-        account: Some("111122223333".into()),
-        region: "eu-west-1".into(),
+        places: vec![place("production", true)],
+        columns: Column::USUAL.to_vec(),
+        columns_file: None,
         mode,
-        identity: Seen::Known("oncall-a via emergency-key-admin".into()),
         theme: ThemeName::Dark,
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).unwrap(),
@@ -352,8 +412,6 @@ pub fn options(mode: Mode) -> Options {
             },
             RunbookCard { id: "key-recovery".into(), title: "Key recovery".into(), text: "Raises the gate.".into() },
         ],
-        age: AgePolicies::default(),
-        column_key_cache: SignedDuration::from_hours(2),
         save_dir: std::env::temp_dir(),
         device: None,
     }

@@ -1,5 +1,6 @@
 //! What keys do, from the first press to what is asked of the responder.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,9 +11,13 @@ use super::{Bench, fixture};
 use crate::console::commands::{ALL, Command};
 use crate::console::screens::Screen;
 use crate::console::{Exit, Mode};
+use crate::inventory::Progress;
 use crate::model::pair::Inventory;
+use crate::model::seen::{Cause, NotVisible, Seen};
+use crate::model::source::Source;
 use crate::model::text::Untrusted;
 use crate::respond::view::{Ask, Standing, Target, Told, Unfinished, Waiting};
+use crate::trail::{KeyTrail, Store, TrailView};
 
 const SIZE: (u16, u16) = (100, 30);
 
@@ -66,6 +71,50 @@ async fn esc_leaves_the_gate_and_nothing_happens() {
     bench.tell(gate(None)).await;
     bench.keys("buzz-tutor/user-data production<esc>").await;
     assert_eq!(bench.asked(), [Ask::Leave]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_uses_the_key_is_seen_at_the_gate_and_nothing_fires_from_there() {
+    let mut bench = Bench::respond(SIZE).await.trail_just_begun().await;
+    bench.tell(gate(None)).await;
+    bench.keys("buzz-tutor/user-data production<ctrl-d>").await;
+    assert!(bench.screen().contains("WHAT DEPENDS ON buzz-tutor/user-data"), "{}", bench.screen());
+    assert_eq!(bench.asked_about(), [fixture::arn(1)]);
+    bench.keys("<enter>").await;
+    assert!(bench.screen().contains("STOPS WORKING"), "enter leads back to the plan");
+    bench.keys("<ctrl-d><esc>").await;
+    assert!(bench.screen().contains("STOPS WORKING"), "so does esc");
+    assert_eq!(bench.asked(), [], "neither of them answers the gate");
+    bench.keys("<enter>").await;
+    assert_eq!(bench.asked(), [Ask::Confirm { typed: "buzz-tutor/user-data production".into() }]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_depends_on_a_key_is_opened_asked_for_once_and_closed() {
+    let mut bench = Bench::watch(SIZE).await.trail_just_begun().await;
+    bench.keys("/user_12345<enter>d").await;
+    assert!(bench.screen().contains("WHAT DEPENDS ON buzz-tutor/user-data"));
+    assert!(bench.screen().contains("loading"), "who uses it is being asked for");
+    bench.keys("d").await;
+    assert!(!bench.screen().contains("WHAT DEPENDS ON"));
+    bench.keys("d<left>d<esc>d").await;
+    assert_eq!(bench.asked_about(), [fixture::arn(1)], "once, while the answer is under way");
+    let now = fixture::now();
+    let since = now - jiff::SignedDuration::from_mins(20);
+    let short = KeyTrail::new(since, now, fixture::uses().events().clone());
+    bench.answer(fixture::arn(1), Seen::Known(Arc::new(short))).await;
+    bench.keys("<esc>d").await;
+    assert_eq!(bench.asked_about(), [], "it was asked just now");
+    tokio::time::sleep(Duration::from_secs(61)).await;
+    bench.keys("<esc>d").await;
+    assert_eq!(bench.asked_about(), [fixture::arn(1)], "its last hour is still not known");
+    // A failure takes away nothing that was read.
+    let why = NotVisible::new(Cause::Throttled, "throttled");
+    bench.answer(fixture::arn(1), Seen::NotVisible(why)).await;
+    bench.keys("<pgdn>").await;
+    assert!(bench.screen().contains("not known before 13:42Z"), "{}", bench.screen());
+    bench.keys("<esc><esc>/Cert<enter>d").await;
+    assert!(bench.screen().contains("this row leads to no KMS key"), "{}", bench.screen());
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,7 +210,9 @@ async fn the_selection_stays_at_the_top_until_somebody_chooses() {
     let bench = Bench::respond((160, 45)).await;
     let whole = fixture::inventory();
     let top = bench.screen();
-    bench.inventory.send_replace(Arc::new(Inventory { rows: whole.rows[..1].to_vec(), ..whole.clone() }));
+    bench
+        .inventory
+        .send_replace(Arc::new(Inventory { rows: whole.rows[..1].to_vec().into(), ..whole.clone() }));
     bench.settle().await;
     bench.inventory.send_replace(Arc::new(whole.clone()));
     bench.settle().await;
@@ -241,7 +292,7 @@ async fn the_selection_stays_with_its_row_when_the_inventory_changes() {
     changed.rows.remove(0);
     bench.inventory.send(Arc::new(changed)).unwrap();
     bench.settle().await;
-    bench.keys("y").await;
+    bench.keys("yy").await;
     assert_eq!(bench.copied.lock().unwrap().back().unwrap(), fixture::arn(4).as_str());
 }
 
@@ -353,10 +404,15 @@ async fn a_resize_is_drawn() {
 async fn new_events_come_in_at_the_top_while_an_older_one_is_read() {
     let bench = Bench::watch((160, 45)).await;
     bench.keys("2<down><down><enter>").await;
-    let mut trail = fixture::trail();
-    let mut newest = (**trail.events.get(0).unwrap()).clone();
+    let trail = fixture::trail();
+    let mut newest = trail.events.get(0).unwrap();
     (newest.id, newest.name, newest.at) = ("event-new".into(), "CreateGrant".into(), fixture::now());
-    trail.events.insert(newest);
+    let mut store = Store::new(1000);
+    store.insert(newest, "{}");
+    for event in trail.events.iter() {
+        store.insert(event, "{}");
+    }
+    let trail = TrailView { events: store.events().clone(), ..trail };
     bench.trail.send(Arc::new(trail)).unwrap();
     bench.settle().await;
     assert!(bench.screen().contains("CreateGrant"));
@@ -384,6 +440,50 @@ async fn while_the_first_facts_come_in_the_list_stays_at_its_top() {
     bench.settle().await;
     bench.inventory.send(Arc::new(fixture::inventory())).unwrap();
     bench.settle().await;
-    bench.keys("y").await;
+    bench.keys("yy").await;
     assert_eq!(bench.copied.lock().unwrap().back().unwrap(), fixture::arn(3).as_str(), "the most urgent one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_tells_how_far_it_has_come_until_it_is_done() {
+    let bench = Bench::watch((160, 45)).await;
+    let told = |done| Progress { what: "keys".into(), done, of: 10_000 };
+    bench.progress.send_replace(told(4_210));
+    bench.settle().await;
+    assert!(bench.screen().contains("loading keys ▇▇▇▇▇▁▁▁▁▁ 4,210/10,000"), "{}", bench.screen());
+    bench.progress.send_replace(told(10_000));
+    bench.settle().await;
+    assert!(!bench.screen().contains("loading keys"), "{}", bench.screen());
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_reads_keys_hears_which_are_on_screen() {
+    let bench = Bench::watch((160, 45)).await;
+    let looked_at = || bench.looked_at.lock().unwrap().clone();
+    let shown =
+        fixture::inventory().rows.iter().filter_map(|row| row.key_arn().cloned()).collect::<BTreeSet<_>>();
+    assert_eq!(looked_at().into_iter().collect::<BTreeSet<_>>(), shown);
+    let before = looked_at();
+    bench.keys("jjj").await;
+    assert_ne!(looked_at()[0], before[0], "the selected one comes first");
+    bench.keys("2").await;
+    assert!(looked_at().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_from_an_earlier_run_says_so_until_it_is_read_again() {
+    let bench = Bench::watch((160, 45)).await;
+    let fresh = bench.screen();
+    let mut kept = fixture::inventory();
+    for (source, health) in &mut kept.sources {
+        if matches!(source, Source::Kms(_)) {
+            health.kept = health.last_success;
+            health.last_success = Some(fixture::now() - jiff::SignedDuration::from_hours(3));
+        }
+    }
+    bench.inventory.send_replace(Arc::new(kept));
+    bench.settle().await;
+    let screen = bench.screen();
+    assert!(screen.contains("kms kept 3 h ago"), "{screen}");
+    assert!(screen.contains("~ enabled") && !fresh.contains("~ enabled"), "{screen}");
 }

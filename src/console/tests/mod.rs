@@ -1,8 +1,10 @@
 //! The real loop, on a terminal of test, with real keys typed.
 
+mod finding;
 mod fixture;
 mod flows;
 mod pictures;
+mod simulated;
 mod sizes;
 mod terminal;
 
@@ -20,11 +22,14 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
 use self::terminal::SharedTerminal;
-use super::{ConsoleError, Exit, Mode, Options, Responder, Sources, run};
+use super::{ConsoleError, Exit, Feed, KeyTrails, Mode, Options, Responder, Sources, run};
 use crate::clock::Clock;
+use crate::inventory::Progress;
+use crate::model::arn::KeyArn;
 use crate::model::pair::Inventory;
+use crate::model::seen::Seen;
 use crate::respond::view::{Ask, Told};
-use crate::trail::TrailView;
+use crate::trail::{KeyTrail, TrailView};
 
 /// A console that runs, and everything around it.
 pub struct Bench {
@@ -33,8 +38,12 @@ pub struct Bench {
     pub trail: watch::Sender<Arc<TrailView>>,
     told: Option<mpsc::Sender<Told>>,
     asks: mpsc::Receiver<Ask>,
+    keys_asked: mpsc::UnboundedReceiver<KeyArn>,
+    answer: mpsc::UnboundedSender<(KeyArn, Seen<Arc<KeyTrail>>)>,
     pub copied: Arc<Mutex<VecDeque<String>>>,
     pub refreshed: Arc<AtomicUsize>,
+    pub progress: watch::Sender<Progress>,
+    pub looked_at: Arc<Mutex<Vec<KeyArn>>>,
     terminal: SharedTerminal,
     stop: Option<oneshot::Sender<()>>,
     console: JoinHandle<Result<Exit, ConsoleError>>,
@@ -50,6 +59,11 @@ impl Bench {
     }
 
     pub async fn with(size: (u16, u16), options: Options) -> Self {
+        Self::beside(size, options, Vec::new()).await
+    }
+
+    /// With more environments beside the first.
+    pub async fn beside(size: (u16, u16), options: Options, beside: Vec<Feed>) -> Self {
         let terminal = SharedTerminal::new(size);
         let (input, typed) = mpsc::unbounded_channel();
         let (inventory, inventory_seen) = watch::channel(Arc::new(fixture::inventory()));
@@ -61,16 +75,35 @@ impl Bench {
         let told = responder.is_some().then_some(tell);
         let (copied, refreshed) = (Arc::<Mutex<VecDeque<String>>>::default(), Arc::<AtomicUsize>::default());
         let (clipboard, refreshing) = (Arc::clone(&copied), Arc::clone(&refreshed));
+        let (asked_about, keys_asked) = mpsc::unbounded_channel();
+        let (answer, answers) = mpsc::unbounded_channel();
+        let (progress, progress_seen) = watch::channel(Progress::default());
+        let looked_at = Arc::<Mutex<Vec<KeyArn>>>::default();
+        let looking = Arc::clone(&looked_at);
         let begun = tokio::time::Instant::now();
-        let sources = Sources {
+        let refresh = Box::new(move || {
+            refreshing.fetch_add(1, Ordering::Relaxed);
+        });
+        let first = Feed {
             inventory: inventory_seen,
             trail: trail_seen,
+            backfills: crate::trail::Backfills::default(),
+            progress: progress_seen,
+            key_trails: KeyTrails {
+                ask: Box::new(move |key| {
+                    let _ = asked_about.send(key);
+                }),
+                told: answers,
+            },
+            refresh,
+            interested: Box::new(move |keys| *looking.lock().unwrap() = keys.to_vec()),
+        };
+        let feeds = std::iter::once(first).chain(beside).collect();
+        let sources = Sources {
+            feeds,
             responder,
             // The paused clock of tokio, told as a time of day.
             clock: Clock::from_fn(move || fixture::now() + begun.elapsed()),
-            refresh: Box::new(move || {
-                refreshing.fetch_add(1, Ordering::Relaxed);
-            }),
             clipboard: Box::new(move |text| {
                 clipboard.lock().unwrap().push_back(text.to_owned());
                 Ok(())
@@ -89,8 +122,12 @@ impl Bench {
             trail,
             told,
             asks,
+            keys_asked,
+            answer,
             copied,
             refreshed,
+            progress,
+            looked_at,
             terminal,
             stop: Some(stop),
             console,
@@ -137,6 +174,25 @@ impl Bench {
     /// What was asked for since the last time.
     pub fn asked(&mut self) -> Vec<Ask> {
         std::iter::from_fn(|| self.asks.try_recv().ok()).collect()
+    }
+
+    /// Takes the trail for one that has just begun to be followed.
+    pub async fn trail_just_begun(self) -> Self {
+        self.trail.send(Arc::new(fixture::trail_just_begun())).unwrap();
+        self.settle().await;
+        self
+    }
+
+    /// The keys that CloudTrail was asked about since the last time.
+    pub fn asked_about(&mut self) -> Vec<KeyArn> {
+        std::iter::from_fn(|| self.keys_asked.try_recv().ok()).collect()
+    }
+
+    /// CloudTrail's answer about a key.
+    pub async fn answer(&self, key: KeyArn, answer: Seen<Arc<KeyTrail>>) -> &Self {
+        self.answer.send((key, answer)).unwrap();
+        self.settle().await;
+        self
     }
 
     pub fn buffer(&self) -> Buffer {

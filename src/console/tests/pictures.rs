@@ -1,10 +1,14 @@
 //! Whole screens, held by snapshots. With `PORTCULLIS_PICTURES=DIR` they are written as SVG too, to be looked at.
 
+use std::sync::Arc;
+
 use super::{Bench, fixture};
 use crate::console::theme::ThemeName;
 use crate::console::{Face, Mode, PretendDevice};
 use crate::model::plan::Operation;
+use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::respond::view::{Standing, StandingChange, Told, Unfinished, Waiting};
+use crate::trail::KeyTrail;
 
 const NARROW: (u16, u16) = (80, 24);
 const WIDE: (u16, u16) = (160, 45);
@@ -57,11 +61,80 @@ async fn a_pair_in_detail() {
     held("detail_160x45", bench.keys("/user_12345<enter><enter>").await);
 }
 
+/// CloudTrail's answer about the first key: its last six hours.
+async fn uses_answered(bench: &Bench) {
+    let since = fixture::now() - jiff::SignedDuration::from_hours(6);
+    let answer = KeyTrail::new(since, fixture::now(), fixture::uses().events().clone());
+    bench.answer(fixture::arn(1), Seen::Known(Arc::new(answer))).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_depends_on_a_key() {
+    let bench = Bench::watch(NARROW).await.trail_just_begun().await;
+    bench.keys("/user_12345<enter>d").await;
+    uses_answered(&bench).await;
+    held("dependents_80x24", &bench);
+    held("dependents_below_80x24", bench.keys("<pgdn><pgdn>").await);
+    held("dependents_end_80x24", bench.keys("<end>").await);
+    let bench = Bench::respond(WIDE).await.trail_just_begun().await;
+    bench.keys("/user_12345<enter>d").await;
+    uses_answered(&bench).await;
+    held("dependents_160x45", &bench);
+    held("dependents_end_160x45", bench.keys("<end>").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_depends_on_a_key_of_which_little_can_be_seen() {
+    let mut bench = Bench::watch(WIDE).await.trail_just_begun().await;
+    bench.keys("/halfseen<enter>d").await;
+    assert_eq!(bench.asked_about(), [fixture::arn(6)]);
+    held("dependents_loading_160x45", &bench);
+    let why = NotVisible::new(Cause::Denied, "cloudtrail:LookupEvents was denied (AccessDenied)");
+    bench.answer(fixture::arn(6), Seen::NotVisible(why)).await;
+    held("dependents_hidden_160x45", &bench);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_uses_the_key_at_the_gate() {
+    for (name, size) in [("80x24", NARROW), ("160x45", WIDE)] {
+        let bench = Bench::respond(size).await.trail_just_begun().await;
+        bench.tell(confirmation(None)).await;
+        bench.keys("buzz-tutor/us<ctrl-d>").await;
+        uses_answered(&bench).await;
+        held(&format!("gate_who_{name}"), &bench);
+        held(&format!("gate_used_{name}"), bench.keys("<esc>").await);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_filter_as_it_is_typed() {
     let bench = Bench::watch(NARROW).await;
     held("filter_80x24", bench.keys("/db:arch leg").await);
     held("filter_empty_80x24", bench.keys("nothing").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_filter_that_is_none_and_one_that_nothing_has() {
+    let bench = Bench::watch(NARROW).await;
+    held("filter_mistake_80x24", bench.keys("/db:arch age:>abc").await);
+    let bench = Bench::watch(NARROW).await;
+    held("filter_loose_80x24", bench.keys("/usrdat").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn groups_marks_and_menus() {
+    let bench = Bench::watch(NARROW).await;
+    held("grouped_80x24", bench.keys("b<down><left><down><down>mm").await);
+    held("copy_80x24", bench.keys("y").await);
+    held("view_80x24", bench.keys("<esc>v<down><down>").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn several_environments() {
+    held("several_80x24", &super::finding::three(NARROW).await.bench);
+    let three = super::finding::three(WIDE).await;
+    held("several_160x45", &three.bench);
+    held("several_health_160x45", three.bench.keys("5").await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -191,9 +264,9 @@ async fn every_theme_and_monochrome_without_a_colour() {
         let mut options =
             fixture::options(Mode::Drill { incident: fixture::incident(), scenario: "leak".into() });
         options.theme = theme;
-        options.simulated = true;
-        options.production = theme == ThemeName::HighContrast;
-        options.environment = "simulated".into();
+        options.places[0].simulated = true;
+        options.places[0].production = theme == ThemeName::HighContrast;
+        options.places[0].environment = "simulated".into();
         let bench = Bench::with((120, 30), options).await;
         bench.tell(standing()).await;
         held_in(&format!("theme_{}", theme.word()), &bench, theme);

@@ -14,7 +14,7 @@ use crate::console::snapshot::Snapshot;
 use crate::console::state::{Event, State, update};
 use crate::respond::view::{Told, Waiting};
 
-const WALKS: [&[&str]; 12] = [
+const WALKS: [&[&str]; 17] = [
     &[],
     &["enter"],
     &["/", "x"],
@@ -27,6 +27,11 @@ const WALKS: [&[&str]; 12] = [
     &["r"],
     &["s", "G", "o"],
     &["n"],
+    &["d", "pgdn", "down"],
+    &["ctrl-d", "end"],
+    &["v", "space", "enter"],
+    &["b", "z", "m", "y"],
+    &["b", "b", "left", "M", "/", "q"],
 ];
 
 fn waitings() -> [Waiting; 7] {
@@ -43,9 +48,9 @@ fn waitings() -> [Waiting; 7] {
 
 fn state() -> State {
     let options = fixture::options(Mode::Respond { incident: fixture::incident() });
-    let mut state = State::new(options, true, Arc::new(fixture::trail()), fixture::now(), (80, 24));
-    let snapshot = Snapshot::of(Arc::new(fixture::inventory()), &state.options.age, fixture::now());
-    update(&mut state, Event::Inventory(Arc::new(snapshot)));
+    let mut state = State::new(options, true, vec![Arc::new(fixture::trail())], fixture::now(), (80, 24));
+    let snapshot = Snapshot::of(Arc::new(fixture::inventory()), &state.place().age, fixture::now());
+    update(&mut state, Event::Inventory(0, Arc::new(snapshot)));
     update(&mut state, Event::Told(Box::new(Told::Journal(fixture::journal()))));
     state
 }

@@ -34,6 +34,22 @@ impl Cell {
     }
 }
 
+/// What stands on one line of a table.
+#[derive(Clone, Debug)]
+pub enum Line {
+    Cells(Vec<Cell>),
+    /// A row that is marked: the mark stands before it.
+    Marked(Vec<Cell>),
+    /// The head of a group, over the whole width.
+    Heading(Cell),
+}
+
+impl From<Vec<Cell>> for Line {
+    fn from(cells: Vec<Cell>) -> Self {
+        Self::Cells(cells)
+    }
+}
+
 /// Which row is selected, and which is at the top.
 #[derive(Clone, Debug, Default)]
 pub struct ListState {
@@ -41,6 +57,8 @@ pub struct ListState {
     offset: usize,
     /// Where rows were last drawn, for the mouse and for pages.
     pub area: Rect,
+    /// Where each column's heading was last drawn, by the column's place among those given.
+    headings: Vec<(usize, Rect)>,
 }
 
 impl ListState {
@@ -79,6 +97,20 @@ impl ListState {
         (inside && row < length).then_some(row)
     }
 
+    /// The rows that were last drawn.
+    #[must_use]
+    pub fn drawn(&self) -> std::ops::Range<usize> {
+        self.offset..self.offset + usize::from(self.area.height)
+    }
+
+    /// The column whose heading is at a place on the screen.
+    #[must_use]
+    pub fn heading_at(&self, x: u16, y: u16) -> Option<usize> {
+        let drawn = self.area.width > 0;
+        let found = self.headings.iter().find(|(_, area)| drawn && area.contains((x, y).into()));
+        found.map(|(column, _)| *column)
+    }
+
     /// The rows to draw in `height` lines, so that the selected one is among them.
     fn window(&mut self, length: usize, height: usize) -> std::ops::Range<usize> {
         self.hold(length);
@@ -98,14 +130,14 @@ pub struct Table<'a> {
 
 impl Table<'_> {
     /// Draws the headings and the rows of `list` that can be seen; `row` builds one.
-    pub fn draw(
+    pub fn draw<L: Into<Line>>(
         &self,
         buf: &mut Buffer,
         area: Rect,
         theme: &Theme,
         list: &mut ListState,
         length: usize,
-        row: impl Fn(usize) -> Vec<Cell>,
+        row: impl Fn(usize) -> L,
     ) {
         if area.is_empty() {
             list.area = Rect::ZERO;
@@ -113,14 +145,24 @@ impl Table<'_> {
         }
         let places = places(self.columns, area.width);
         self.headings(buf, area, theme, &places);
+        let headings = places.iter().enumerate().filter_map(|(column, place)| Some((column, (*place)?)));
+        list.headings = headings
+            .map(|(column, (x, width))| (column, Rect { x: area.x + x, width, height: 1, ..area }))
+            .collect();
         let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
         list.area = body;
         for (index, y) in list.window(length, usize::from(body.height)).zip(body.top()..) {
-            let cells = row(index);
-            for (cell, place) in cells.iter().zip(&places) {
-                if let Some((x, room)) = place {
-                    let text = fit(&cell.text, usize::from(*room));
-                    buf.set_stringn(area.x + x, y, text, usize::from(*room), theme.tone(cell.tone));
+            let line = Rect { y, height: 1, ..area };
+            match row(index).into() {
+                Line::Cells(cells) => put(buf, line, theme, &places, &cells),
+                Line::Marked(cells) => {
+                    buf.set_string(area.x, y, "▪", theme.tone(Tone::Accent));
+                    put(buf, line, theme, &places, &cells);
+                }
+                Line::Heading(cell) => {
+                    let room = usize::from(area.width.saturating_sub(2));
+                    let text = fit(&cell.text, room);
+                    buf.set_stringn(area.x + 1, y, text, room, theme.tone(cell.tone));
                 }
             }
             if index == list.selected {
@@ -150,6 +192,16 @@ impl Table<'_> {
                 _ => theme.column_heading,
             };
             buf.set_stringn(area.x + x, area.y, title, usize::from(*room), style);
+        }
+    }
+}
+
+/// Puts each cell into its column's place.
+fn put(buf: &mut Buffer, line: Rect, theme: &Theme, places: &[Option<(u16, u16)>], cells: &[Cell]) {
+    for (cell, place) in cells.iter().zip(places) {
+        if let Some((x, room)) = place {
+            let text = fit(&cell.text, usize::from(*room));
+            buf.set_stringn(line.x + x, line.y, text, usize::from(*room), theme.tone(cell.tone));
         }
     }
 }

@@ -27,13 +27,16 @@ pub fn fit(text: &str, room: usize) -> Cow<'_, str> {
 /// As much of the beginning as `room` columns hold.
 fn head(text: &str, room: usize) -> &str {
     let mut taken = 0;
-    for (at, c) in text.char_indices() {
+    let past = text.char_indices().find(|(_, c)| {
         taken += c.width().unwrap_or(0);
-        if taken > room {
-            return &text[..at];
-        }
+        taken > room
+    });
+    let mut head = past.map_or(text, |(at, _)| &text[..at]);
+    // Characters may be wider together than each by itself: a digit is one column, as an emoji (U+FE0F) two.
+    while width(head) > room {
+        head = head.char_indices().next_back().map_or("", |(last, _)| &head[..last]);
     }
-    text
+    head
 }
 
 /// A line that may be too long for its place, and how far what continues it is set in.
@@ -169,6 +172,15 @@ mod tests {
         assert_eq!(fit("鍵鍵鍵", 5), "鍵鍵…");
         assert_eq!(fit("鍵鍵鍵", 4), "鍵…");
         assert_eq!(fit("abc", 0), "");
+    }
+
+    #[test]
+    fn what_is_wider_together_is_cut_by_the_width_it_has_together() {
+        let digits = "0\u{fe0f}".repeat(30);
+        for room in 0..9 {
+            assert!(width(&fit(&digits, room)) <= room);
+        }
+        assert!(wrapped(&digits, 5, 0).iter().all(|line| width(line) <= 5));
     }
 
     #[test]

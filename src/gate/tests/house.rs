@@ -1,6 +1,5 @@
 //! A gate on a fake AWS, and what goes through it.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,8 +14,8 @@ use crate::gate::{Approved, Gate, Outcome, Preview, Progress, UnfinishedChange, 
 use crate::journal::Journal;
 use crate::model::age::AgePolicies;
 use crate::model::dependents::Dependents;
+use crate::model::pair::Inventory;
 use crate::model::plan::{Observed, Operation, Plan};
-use crate::model::seen::Seen;
 use crate::settings::Environment;
 use crate::settings::secrecy_text::SecretText;
 
@@ -35,6 +34,7 @@ pub(in crate::gate) fn environment() -> Environment {
         profile: None,
         endpoint: None,
         sql: Vec::new(),
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: Some(TOPIC.into()),
         audit: None,
         age: AgePolicies::default(),
@@ -64,16 +64,7 @@ pub(in crate::gate) fn plan(operation: Operation, now: Timestamp) -> Plan {
 }
 
 pub(in crate::gate) fn preview(plan: Plan, environment: &Environment) -> Preview {
-    let dependents = Dependents {
-        key: plan.key.clone(),
-        column_keys: BTreeSet::new(),
-        columns: BTreeSet::new(),
-        databases: BTreeSet::new(),
-        rds: crate::model::seen::Partly::default(),
-        grants: Seen::Known(Vec::new()),
-        relatives: Vec::new(),
-        blind_spots: Vec::new(),
-    };
+    let dependents = Dependents::of(&plan.key, &Inventory::default());
     Preview::of(plan, dependents, environment, "oncall-a".into()).unwrap()
 }
 

@@ -3,12 +3,14 @@
 use jiff::Timestamp;
 
 use crate::model::age::{AgePolicies, RotationAge, Verdict, ago, short};
-use crate::model::key::{AutomaticRotation, KeyState, KmsKey};
+use crate::model::key::{AutomaticRotation, KmsKey};
 use crate::model::pair::{EstateMark, Inventory, Row};
-use crate::model::seen::Seen;
+use crate::model::rotation::{NextRotation, Rotation, RotationKind};
+use crate::model::seen::{Cause, Seen};
 use crate::model::text::visible;
 
 use super::state::{StateKind, row_state};
+use crate::inventory::anomaly::{Anomaly, anomalies};
 
 /// What stands where a row has nothing to say.
 const NOTHING: &str = "—";
@@ -17,21 +19,27 @@ const NOTHING: &str = "—";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PairLine {
     pub kind: StateKind,
-    /// e.g. `enabled`, `deletion 6 d`.
+    /// e.g. `enabled`, `deletion 6 d`, `denied`.
     pub state: String,
     /// The CEK; for rows without one, what they are, e.g. `(unused master key)`.
     pub column_key: String,
-    /// The KMS key by its name where it can be seen, else the CMK's name.
+    /// The KMS key by its name where it can be seen, else the CMK's name: `444455556666/…` where it is another
+    /// account's.
     pub master_key: String,
+    /// How many CMKs lead to the KMS key, this one included; 0 where that is not known.
+    pub master_keys_of_key: u32,
     /// The CMK's own name in the catalog.
     pub cmk: String,
     pub database: String,
+    /// The SQL server; empty for rows of none.
+    pub server: String,
     /// Age of the material in use, e.g. `41 d`.
     pub rotated: String,
     /// Percent of the policy's days; none where the age is not known.
     pub age_percent: Option<u32>,
     pub verdict: Option<Verdict>,
-    /// `49 d`, `paused` (disabled), `manual` (KMS cannot rotate it), `off`, `never` (to be deleted) …
+    /// `49 d`, `due` (KMS's date has passed), `paused` (disabled), `off`, `on demand` (imported), `manual` (KMS
+    /// cannot rotate it), `none` (no material), `never` (to be deleted) …
     pub next: String,
     /// `2 m`, or `not seen`: never `unused`.
     pub last_used: String,
@@ -39,6 +47,8 @@ pub struct PairLine {
     pub rotating: bool,
     /// The envelope names another key than the CMK does.
     pub mismatch: bool,
+    /// What is out of the ordinary about how the SQL side and the KMS side meet.
+    pub anomalies: Vec<Anomaly>,
 }
 
 /// One row's line. Made for the visible rows alone.
@@ -58,8 +68,10 @@ pub fn line(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Times
         state,
         column_key: column_key(row),
         master_key: master_key(row, key, &cmk),
+        master_keys_of_key: row.cmk().filter(|_| key.is_some()).map_or(0, |cmk| cmk.siblings + 1),
         cmk,
         database: database(row),
+        server: server(row),
         rotated: age
             .as_ref()
             .map_or_else(|| NOTHING.to_owned(), |age| brief(age, |age| format!("{} d", age.days))),
@@ -69,6 +81,7 @@ pub fn line(inventory: &Inventory, row: &Row, policies: &AgePolicies, now: Times
         last_used: key.map_or_else(|| NOTHING.to_owned(), |key| last_used(key, now)),
         rotating,
         mismatch,
+        anomalies: anomalies(row),
     }
 }
 
@@ -77,6 +90,8 @@ fn brief<T>(fact: &Seen<T>, tell: impl FnOnce(&T) -> String) -> String {
     match fact {
         Seen::Loading => "loading".to_owned(),
         Seen::Known(fact) => tell(fact),
+        // KMS has nothing to say of such a key.
+        Seen::NotVisible(why) if why.cause == Cause::Unsupported => NOTHING.to_owned(),
         Seen::NotVisible(why) => why.cause.word().to_owned(),
     }
 }
@@ -87,8 +102,12 @@ fn column_key(row: &Row) -> String {
         Row::OrphanColumnKey { cek, .. } => cek.to_string(),
         Row::UnusedMasterKey { .. } => "(unused master key)".to_owned(),
         Row::UnreferencedKey { estate: EstateMark::Marked { .. }, .. } => "(estate key, unused)".to_owned(),
+        Row::UnreferencedKey { estate: EstateMark::StandsBy { named }, .. } => {
+            format!("(stands by for {})", visible(named.region()))
+        }
         Row::UnreferencedKey { .. } => "(no master key names it)".to_owned(),
         Row::UnreadableRegion { .. } => "(Region not readable)".to_owned(),
+        Row::UnreadableEnvironment { .. } => "(environment not readable)".to_owned(),
         Row::UnreadableDatabase { .. } => "(database not readable)".to_owned(),
         Row::UnreadableServer { .. } => "(server not readable)".to_owned(),
     }
@@ -96,9 +115,27 @@ fn column_key(row: &Row) -> String {
 
 fn master_key(row: &Row, key: Option<&KmsKey>, cmk: &str) -> String {
     match (key, row) {
-        (Some(key), _) => key.name(),
+        (Some(key), _) => named(row, key),
         (None, Row::UnreferencedKey { key, .. }) => key.id().to_owned(),
         _ => cmk.to_owned(),
+    }
+}
+
+fn server(row: &Row) -> String {
+    let place = match row {
+        Row::OrphanColumnKey { database, .. } | Row::UnreadableDatabase { database, .. } => Some(database),
+        Row::UnreadableServer { server, .. } => return server.to_string(),
+        _ => row.cmk().map(|cmk| &cmk.database),
+    };
+    place.map(|place| place.server.to_string()).unwrap_or_default()
+}
+
+/// A key by its name, with its account where that is not ours.
+fn named(row: &Row, key: &KmsKey) -> String {
+    if row.cmk().is_some_and(|cmk| cmk.place.foreign) {
+        format!("{}/{}", key.arn.account(), key.name())
+    } else {
+        key.name()
     }
 }
 
@@ -111,26 +148,28 @@ fn database(row: &Row) -> String {
         }
         Row::UnreadableServer { server, .. } => format!("({server})"),
         Row::UnreadableRegion { region, .. } => format!("({})", visible(region)),
+        Row::UnreadableEnvironment { environment, .. } => format!("({})", visible(environment)),
         Row::UnreferencedKey { .. } => NOTHING.to_owned(),
     }
 }
 
 /// When the material changes next, in words short enough for a column.
 fn next_rotation(key: &KmsKey, now: Timestamp) -> String {
-    match &key.state {
-        KeyState::PendingDeletion | KeyState::PendingReplicaDeletion => return "never".to_owned(),
-        _ if matches!(key.automatic_rotation(), AutomaticRotation::Impossible(_)) => {
-            return "manual".to_owned();
+    brief(&Rotation::of(key, now), |rotation| match (rotation.next, &rotation.kind) {
+        (NextRotation::At { at }, _) => short(at.duration_since(now)),
+        (NextRotation::Late { .. }, _) => "due".to_owned(),
+        (NextRotation::Unsaid, _) => "on".to_owned(),
+        (NextRotation::Paused, _) => "paused".to_owned(),
+        (NextRotation::Never, _) => "never".to_owned(),
+        // Automatic rotation could be on, and is not.
+        (NextRotation::ByHand, RotationKind::OnDemand { .. })
+            if key.automatic_rotation() == AutomaticRotation::Possible =>
+        {
+            "off".to_owned()
         }
-        _ => {}
-    }
-    brief(&key.rotation, |rotation| match (rotation.automatic, rotation.next) {
-        (false, _) => "off".to_owned(),
-        // Disabled keys do not rotate.
-        (true, _) if key.state != KeyState::Enabled => "paused".to_owned(),
-        (true, Some(next)) if next > now => short(next.duration_since(now)),
-        (true, Some(_)) => "due".to_owned(),
-        (true, None) => "on".to_owned(),
+        (NextRotation::ByHand, RotationKind::OnDemand { .. }) => "on demand".to_owned(),
+        (NextRotation::ByHand, RotationKind::Impossible { .. }) => "none".to_owned(),
+        (NextRotation::ByHand, _) => "manual".to_owned(),
     })
 }
 

@@ -93,6 +93,8 @@ fn each_kind_has_a_word_of_its_own_and_shares_a_glyph_with_its_like_alone() {
         Other,
         Creating,
         Updating,
+        Unjudged,
+        Excepted,
         NotKms,
         Loading,
         Enabled,

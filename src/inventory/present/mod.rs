@@ -8,4 +8,4 @@ mod state;
 pub use counts::{Counts, counts};
 pub use line::{PairLine, line};
 pub use record::{PairRecord, record};
-pub use state::{StateKind, key_state, row_state};
+pub use state::{StateKind, key_state, row_state, why_not_visible};

@@ -6,11 +6,12 @@ use serde::Serialize;
 use crate::model::age::{AgePolicies, RotationAge, Verdict, short};
 use crate::model::key::{KeyState, KmsKey};
 use crate::model::pair::{Inventory, KeyLink, Row};
+use crate::model::seen::NotVisible;
 use crate::model::text::visible;
 
 /// What a row's state comes to; the most urgent first. It is always told by glyph *and* word; colour only
 /// repeats it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StateKind {
     PendingDeletion,
@@ -30,8 +31,13 @@ pub enum StateKind {
     Other,
     Creating,
     Updating,
+    /// Enabled; which policy of age judges it cannot be told, and on that it hangs whether it is too old.
+    Unjudged,
+    /// Enabled, and older than its policy says: an exception lets it be.
+    Excepted,
     /// The key path is no KMS ARN.
     NotKms,
+    #[default]
     Loading,
     Enabled,
 }
@@ -45,6 +51,7 @@ impl StateKind {
             Self::Disabled => '◐',
             Self::PendingDeletion | Self::PendingReplicaDeletion | Self::Gone => '✖',
             Self::Overdue => '▲',
+            Self::Unjudged | Self::Excepted => '△',
             Self::NotVisible | Self::NoValue => '?',
             Self::NotKms => '◌',
             Self::Loading => '…',
@@ -61,11 +68,13 @@ impl StateKind {
             Self::Enabled => "enabled",
             Self::Disabled => "disabled",
             Self::PendingDeletion => "deletion",
-            Self::PendingReplicaDeletion => "deletion, waits for replicas",
+            Self::PendingReplicaDeletion => "deletion waits",
             Self::Gone => "gone",
             Self::Overdue => "overdue",
             Self::NotVisible => "not visible",
             Self::NoValue => "no value",
+            Self::Unjudged => "not judged",
+            Self::Excepted => "excepted",
             Self::NotKms => "not KMS",
             Self::Loading => "loading",
             Self::PendingImport => "import pending",
@@ -104,12 +113,18 @@ pub fn key_state(key: &KmsKey, policies: &AgePolicies, now: Timestamp) -> (State
 
 fn enabled(key: &KmsKey, policies: &AgePolicies, now: Timestamp) -> StateKind {
     match RotationAge::of(key, policies, now).known() {
-        Some(age) if age.verdict == Verdict::Overdue => StateKind::Overdue,
-        _ => StateKind::Enabled,
+        Some(age) => match age.verdict {
+            Verdict::Overdue => StateKind::Overdue,
+            Verdict::Excepted => StateKind::Excepted,
+            Verdict::Unjudged => StateKind::Unjudged,
+            Verdict::Within | Verdict::Due => StateKind::Enabled,
+        },
+        None => StateKind::Enabled,
     }
 }
 
-/// What a row's state comes to at `now`, and the words for it.
+/// What a row's state comes to at `now`, and the words for it. Where something is not visible, the words say
+/// in brief why: `denied`, `timed out`, `other account`, `other Region`.
 #[must_use]
 pub fn row_state(
     inventory: &Inventory,
@@ -125,7 +140,8 @@ pub fn row_state(
         Row::UnreferencedKey { .. }
         | Row::UnreadableDatabase { .. }
         | Row::UnreadableServer { .. }
-        | Row::UnreadableRegion { .. } => StateKind::NotVisible,
+        | Row::UnreadableRegion { .. }
+        | Row::UnreadableEnvironment { .. } => StateKind::NotVisible,
         Row::Pair(_) | Row::UnusedMasterKey { .. } => match row.cmk().map(|cmk| &cmk.link) {
             Some(KeyLink::Gone { .. }) => StateKind::Gone,
             Some(KeyLink::NotKms) => StateKind::NotKms,
@@ -133,5 +149,34 @@ pub fn row_state(
             _ => StateKind::NotVisible,
         },
     };
-    (kind, kind.word().to_owned())
+    let words = match kind {
+        StateKind::NotVisible => unseen(inventory, row).unwrap_or(kind.word()),
+        _ => kind.word(),
+    };
+    (kind, words.to_owned())
+}
+
+/// Why a row's key, database, server or Region cannot be seen, in a word.
+fn unseen(inventory: &Inventory, row: &Row) -> Option<&'static str> {
+    match row.cmk().map(|cmk| cmk.place) {
+        Some(place) if place.unwatched => Some("other Region"),
+        Some(place) if place.foreign => Some("other account"),
+        _ => why_not_visible(inventory, row).map(|why| why.cause.word()),
+    }
+}
+
+/// Why a row's key, database, server or Region cannot be seen, where that is so.
+#[must_use]
+pub fn why_not_visible<'a>(inventory: &'a Inventory, row: &'a Row) -> Option<&'a NotVisible> {
+    match row {
+        Row::UnreadableDatabase { why, .. }
+        | Row::UnreadableServer { why, .. }
+        | Row::UnreadableRegion { why, .. }
+        | Row::UnreadableEnvironment { why, .. } => Some(why),
+        Row::UnreferencedKey { key, .. } => inventory.missing.get(key),
+        Row::Pair(_) | Row::UnusedMasterKey { .. } | Row::OrphanColumnKey { .. } => match &row.cmk()?.link {
+            KeyLink::NotVisible { why, .. } => Some(why),
+            _ => None,
+        },
+    }
 }

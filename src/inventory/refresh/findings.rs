@@ -15,46 +15,32 @@ use crate::inventory::join::Gathered;
 use crate::model::arn::{AliasArn, KeyArn, KeyPath};
 use crate::model::catalog::{MasterKey, ServerCatalog, ServerName};
 use crate::model::dependents::RdsInstance;
-use crate::model::key::{Grant, KmsKey, LastUse, Manager, RotationRecord, RotationStatus};
-use crate::model::seen::{Cause, NotVisible, Seen};
+use crate::model::key::{KeyState, KmsKey, Manager, Origin};
+use crate::model::seen::{NotVisible, Seen};
 use crate::model::text::Untrusted;
 
+use super::catalogs::{keep_silent_databases, share_texts};
+use super::derived::{cannot_rotate, derive, in_use, only_its_state, own_account_only};
+use super::facts::{Book, Fact, Moment};
+use super::told::{Told, is_silence};
+
 /// What was found so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Findings {
     pub gathered: Gathered,
-    /// What column master keys name.
+    /// What column master keys name, and the keys that this leads to.
     named: BTreeSet<KeyPath>,
+    led_to: BTreeSet<KeyArn>,
     /// The aliases of each Region's last listing, and the names they give each key.
     listed: BTreeMap<String, BTreeSet<AliasArn>>,
     names: BTreeMap<KeyArn, Vec<Untrusted>>,
-    ages: BTreeMap<KeyArn, Ages>,
-}
-
-/// When what was last asked of a key.
-#[derive(Clone, Copy, Debug, Default)]
-struct Ages {
-    described: Option<Instant>,
-    facts: Option<Instant>,
-    last_use: Option<Instant>,
-}
-
-/// What has calls of its own, but for the last use.
-#[derive(Debug)]
-pub(super) struct Facts {
-    pub rotation: Seen<RotationStatus>,
-    pub rotations: Seen<Vec<RotationRecord>>,
-    pub tags: Seen<BTreeMap<String, Untrusted>>,
-    pub grants: Seen<Vec<Grant>>,
-    pub policy: Seen<Untrusted>,
-}
-
-/// Whether this is the lack of an answer rather than an answer.
-pub(super) fn is_silence(why: &NotVisible) -> bool {
-    match why.cause {
-        Cause::TimedOut | Cause::Throttled | Cause::Unreachable | Cause::Unreadable => true,
-        Cause::Denied | Cause::NotFound | Cause::Unsupported => false,
-    }
+    pub(super) books: BTreeMap<KeyArn, Book>,
+    /// What moments count from.
+    beginning: Instant,
+    /// Counts the changes that the rows may depend on: not what only shows in them.
+    pub(super) shape: u64,
+    /// Key policies: most of an account's are the same text.
+    policies: BTreeSet<Untrusted>,
 }
 
 /// The new fact; but where only silence came, the one we had.
@@ -65,16 +51,8 @@ fn renewed<T>(had: &mut Seen<T>, new: Seen<T>) {
     }
 }
 
-/// The fact we had, in the new one's place, where only silence came.
-fn renewed_from<T: Clone>(new: &mut Seen<T>, had: &Seen<T>) {
-    if had.known().is_some() && new.not_visible().is_some_and(is_silence) {
-        *new = had.clone();
-    }
-}
-
-fn older_than(asked: Option<Instant>, age: Duration) -> bool {
-    asked.is_none_or(|asked| asked.elapsed() >= age)
-}
+/// How soon what brought no answer is asked again.
+const SILENT_AGAIN: Duration = Duration::from_secs(30);
 
 impl Findings {
     pub(super) fn new(
@@ -90,7 +68,50 @@ impl Findings {
             servers: servers.map(|server| (server, Seen::Loading)).collect(),
             ..Gathered::default()
         };
-        Self { gathered, ..Self::default() }
+        Self {
+            gathered,
+            named: BTreeSet::new(),
+            led_to: BTreeSet::new(),
+            listed: BTreeMap::new(),
+            names: BTreeMap::new(),
+            books: BTreeMap::new(),
+            beginning: Instant::now(),
+            shape: 0,
+            policies: BTreeSet::new(),
+        }
+    }
+
+    /// Begins with what was kept from before. All of it wants reading again; where the material in use is
+    /// still the same, the rotations are known by it.
+    pub(super) fn begin_with(&mut self, kept: Gathered) {
+        for (alias, target) in &kept.aliases {
+            let Some(target) = target.known().filter(|target| target.account() == alias.account()) else {
+                continue;
+            };
+            self.names.entry(target.clone()).or_default().push(alias.name().into());
+            self.listed.entry(alias.region().to_owned()).or_default().insert(alias.clone());
+        }
+        // What marks a key as one of the estate is in the settings, not in the file.
+        let estate = std::mem::take(&mut self.gathered.estate);
+        self.gathered = Gathered { estate, ..kept };
+        self.reshaped();
+        self.name_paths();
+    }
+
+    pub(super) fn reshaped(&mut self) {
+        self.shape += 1;
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        Moment::now(self.beginning)
+    }
+
+    fn book(&mut self, arn: &KeyArn) -> &mut Book {
+        self.books.entry(arn.clone()).or_default()
+    }
+
+    fn is_described_within(&self, arn: &KeyArn, age: Duration) -> bool {
+        self.books.get(arn).is_some_and(|book| !book.described.is_older(age, self.now()))
     }
 
     /// Whether a key is our account's; taken for granted while ours is not known.
@@ -128,6 +149,8 @@ impl Findings {
                 self.gathered.regions.insert(region.to_owned(), Seen::Known(()));
             }
         }
+        self.find_led_to();
+        self.reshaped();
         self.name_keys(region);
     }
 
@@ -154,58 +177,64 @@ impl Findings {
         }
     }
 
-    /// The keys of a Region whose state is to be read: those listed, those known of before where the list
-    /// could not be had, and those of ours that a column master key names. AWS's own keys are read once in a while.
-    pub(super) fn start_describing(
-        &mut self,
-        region: &str,
-        listed: Result<Vec<KeyArn>, NotVisible>,
-    ) -> Vec<KeyArn> {
-        let state = self.gathered.keys_listed.entry(region.to_owned()).or_default();
-        renewed(state, listed.as_ref().map(|_| ()).map_err(Clone::clone).into());
-        let ours_here = |arn: &&KeyArn| arn.region() == region && self.is_ours(arn);
-        let named = self.named.iter().filter_map(|path| match path {
-            KeyPath::Key(arn) => Some(arn),
-            KeyPath::Alias(_) | KeyPath::Other(_) => None,
-        });
-        let mut wanted: BTreeSet<KeyArn> = named.filter(ours_here).cloned().collect();
-        let known: BTreeSet<KeyArn> = self
-            .gathered
-            .keys
-            .keys()
-            .chain(self.gathered.missing.keys())
-            .filter(ours_here)
-            .cloned()
-            .collect();
-        match listed {
-            Ok(listed) => {
-                wanted.extend(listed);
-                // What is neither listed nor named any more has been deleted.
-                for gone in
-                    known.difference(&wanted).filter(|arn| !self.is_named(arn)).cloned().collect::<Vec<_>>()
-                {
-                    self.gathered.keys.remove(&gone);
-                    self.gathered.missing.remove(&gone);
-                    self.ages.remove(&gone);
-                }
-                wanted.extend(known.into_iter().filter(|arn| self.gathered.keys.contains_key(arn)));
-            }
-            Err(_) => wanted.extend(known),
-        }
-        wanted.retain(|arn| {
-            let aws = self.gathered.keys.get(arn).is_some_and(|key| key.manager == Manager::Aws);
-            !aws || older_than(self.ages.get(arn).and_then(|ages| ages.described), super::pace::FACTS)
-        });
-        wanted.into_iter().collect()
+    /// The keys of a Region whose state is to be read although no list names them: those of ours that a column
+    /// master key names, and those known of before, in case the list cannot be had.
+    pub(super) fn known_here(&self, region: &str) -> BTreeSet<KeyArn> {
+        let known = self.gathered.keys.keys().chain(self.gathered.missing.keys());
+        known.chain(self.named_keys()).filter(|arn| self.is_ours_in(arn, region)).cloned().collect()
     }
 
-    /// `DescribeKey`'s answer for a key. Where the key has changed, its facts want reading again.
+    fn is_ours_in(&self, arn: &KeyArn, region: &str) -> bool {
+        arn.region() == region && self.is_ours(arn)
+    }
+
+    /// The keys that column master keys name by their ARN.
+    fn named_keys(&self) -> impl Iterator<Item = &KeyArn> {
+        self.named.iter().filter_map(|path| match path {
+            KeyPath::Key(arn) => Some(arn),
+            KeyPath::Alias(_) | KeyPath::Other(_) => None,
+        })
+    }
+
+    /// Whether a key's state is to be read: AWS's own keys', which nobody here can change, once in a while.
+    pub(super) fn wants_state(&self, arn: &KeyArn) -> bool {
+        let aws = self.gathered.keys.get(arn).is_some_and(|key| key.manager == Manager::Aws);
+        !aws || !self.is_described_within(arn, super::pace::AWS_KEYS)
+    }
+
+    /// Forgets what is not in a Region's whole list any more, and no column master key names: it has been
+    /// deleted.
+    pub(super) fn only_these(&mut self, region: &str, listed: &BTreeSet<KeyArn>) {
+        self.reshaped();
+        let is_gone = |arn: &&KeyArn| !listed.contains(*arn) && !self.is_named(arn);
+        let known = self.known_here(region);
+        for gone in known.iter().filter(is_gone).cloned().collect::<Vec<_>>() {
+            self.gathered.keys.remove(&gone);
+            self.gathered.missing.remove(&gone);
+            self.books.remove(&gone);
+        }
+    }
+
+    /// Whether a Region's keys could be listed.
+    pub(super) fn keys_listed(&mut self, region: &str, answer: Result<(), NotVisible>) {
+        self.reshaped();
+        renewed(self.gathered.keys_listed.entry(region.to_owned()).or_default(), answer.into());
+    }
+
+    /// Whether it is among the keys that are known; a key that is listed and was never described is not.
+    pub(super) fn is_known(&self, arn: &KeyArn) -> bool {
+        self.gathered.keys.contains_key(arn)
+    }
+
+    /// `DescribeKey`'s answer for a key. Where the key has changed, some facts want reading again.
     pub(super) fn described(&mut self, arn: &KeyArn, answer: Result<KmsKey, NotVisible>) {
-        self.ages.entry(arn.clone()).or_default().described = Some(Instant::now());
+        let now = self.now();
+        self.book(arn).described = now;
         match answer {
             Ok(key) => self.saw(key),
             Err(why) if is_silence(&why) && self.gathered.keys.contains_key(arn) => {}
             Err(why) => {
+                self.reshaped();
                 self.gathered.keys.remove(arn);
                 self.gathered.missing.insert(arn.clone(), why);
             }
@@ -214,10 +243,10 @@ impl Findings {
 
     fn saw(&mut self, mut key: KmsKey) {
         key.aliases = self.names_of(&key.arn);
-        if let Some(had) = self.gathered.keys.get(&key.arn) {
-            if had.state != key.state || had.deletion_date != key.deletion_date {
-                self.ages.entry(key.arn.clone()).or_default().facts = None;
-            }
+        let (now, ours, had) = (self.now(), self.is_ours(&key.arn), self.gathered.keys.get(&key.arn));
+        let moved = had.is_some_and(|had| had.state != key.state || had.deletion_date != key.deletion_date);
+        self.shape += u64::from(had.is_none());
+        if let Some(had) = had {
             key.tags = had.tags.clone();
             key.rotation = had.rotation.clone();
             key.rotations = had.rotations.clone();
@@ -225,18 +254,42 @@ impl Findings {
             key.policy = had.policy.clone();
             key.last_use = had.last_use.clone();
         }
+        derive(&mut key, ours);
+        if !self.gathered.regions.contains_key(key.arn.region()) {
+            only_its_state(&mut key);
+        }
+        // Imported material may wait for its rotation without being in use: that shows in the list alone.
+        let tells = key.material_id.as_ref().filter(|_| key.origin == Origin::AwsKms);
+        let material = tells.map(|id| in_use(&key.rotations) == Some(id.as_str()));
+        let book = self.book(&key.arn);
+        if moved {
+            for fact in [Fact::RotationStatus, Fact::Policy, Fact::Grants] {
+                book.stale.add(fact);
+            }
+        }
+        match material {
+            Some(true) => book.answered(Fact::Rotations, false, now),
+            Some(false) if !book.asked(Fact::Rotations).is_never() => {
+                for fact in [Fact::RotationStatus, Fact::Rotations] {
+                    book.stale.add(fact);
+                }
+            }
+            Some(false) | None => {}
+        }
         self.gathered.missing.remove(&key.arn);
         self.gathered.keys.insert(key.arn.clone(), Arc::new(key));
     }
 
     /// `DescribeKey`'s answer for an alias that no list of ours has.
     pub(super) fn alias_described(&mut self, alias: &AliasArn, answer: Result<KmsKey, NotVisible>) {
+        self.reshaped();
         let had = self.gathered.aliases.entry(alias.clone()).or_default();
         match answer {
             Ok(key) => {
-                *had = Seen::Known(key.arn.clone());
                 let arn = key.arn.clone();
+                *had = Seen::Known(arn.clone());
                 self.described(&arn, Ok(key));
+                self.find_led_to();
             }
             Err(why) => renewed(had, Seen::NotVisible(why)),
         }
@@ -250,10 +303,7 @@ impl Findings {
                     && if self.is_ours(arn) {
                         !self.gathered.keys.contains_key(arn) && !self.gathered.missing.contains_key(arn)
                     } else {
-                        older_than(
-                            self.ages.get(arn).and_then(|ages| ages.described),
-                            super::pace::CATALOG / 2,
-                        )
+                        !self.is_described_within(arn, super::pace::CATALOG / 2)
                     }
             }
             KeyPath::Alias(alias) => {
@@ -265,67 +315,170 @@ impl Findings {
         self.named.iter().filter(wanted).cloned().collect()
     }
 
-    /// The keys of a Region that matter and whose facts are older than they may be: first those that a column
-    /// master key names, then our other customer keys.
-    pub(super) fn wanting_facts(&self, region: &str, age: Duration) -> Vec<KeyArn> {
-        self.wanting(region, |ages| older_than(ages.facts, age))
-    }
-
-    /// The same for the last use. KMS tells it within the key's own account.
-    pub(super) fn wanting_last_use(&self, region: &str, age: Duration) -> Vec<KeyArn> {
-        let mut wanting = self.wanting(region, |ages| older_than(ages.last_use, age));
-        wanting.retain(|arn| self.is_ours(arn));
-        wanting
-    }
-
-    fn wanting(&self, region: &str, wanted: impl Fn(&Ages) -> bool) -> Vec<KeyArn> {
+    /// The multi-Region relatives of a Region's keys that live where the settings name no Region, by theirs; but not
+    /// those that were asked for a while ago.
+    pub(super) fn relatives_elsewhere(&self, region: &str) -> BTreeMap<String, BTreeSet<KeyArn>> {
         let here = self.gathered.keys.values().filter(|key| key.arn.region() == region);
-        let stale = here.filter(|key| wanted(&self.ages.get(&key.arn).copied().unwrap_or_default()));
-        let led_to: BTreeSet<&KeyArn> = self.led_to();
-        let (named, others): (Vec<_>, Vec<_>) = stale.partition(|key| led_to.contains(&key.arn));
-        let ours = others.into_iter().filter(|key| key.manager != Manager::Aws && self.is_ours(&key.arn));
-        named.into_iter().chain(ours).map(|key| key.arn.clone()).collect()
+        let families = here.filter_map(|key| Some((key, key.multi_region.as_ref()?)));
+        let relatives = families.flat_map(|(key, family)| family.relatives_of(&key.arn));
+        let mut wanted: BTreeMap<String, BTreeSet<KeyArn>> = BTreeMap::new();
+        for arn in relatives {
+            let read_otherwise = self.gathered.regions.contains_key(arn.region());
+            if !read_otherwise && !self.is_described_within(arn, super::pace::CATALOG / 2) {
+                wanted.entry(arn.region().to_owned()).or_default().insert(arn.clone());
+            }
+        }
+        wanted
     }
 
-    /// The keys that column master keys lead to.
-    fn led_to<'a>(&'a self) -> BTreeSet<&'a KeyArn> {
-        let key = |path: &'a KeyPath| match path {
-            KeyPath::Key(arn) => Some(arn),
-            KeyPath::Alias(alias) => self.gathered.aliases.get(alias)?.known(),
-            KeyPath::Other(_) => None,
+    /// The next keys of a Region to ask for a fact, `most` of them: those that somebody looks at, then the
+    /// unusual, then those that column master keys lead to, then our other customer keys. They are under way
+    /// from now on, until [`Self::told`].
+    pub(super) fn pick(
+        &mut self,
+        region: &str,
+        fact: Fact,
+        looked_at: &BTreeSet<KeyArn>,
+        most: usize,
+    ) -> Vec<KeyArn> {
+        let now = self.now();
+        let mut wanted: Vec<(u8, KeyArn)> = Vec::new();
+        for key in self.gathered.keys.values().filter(|key| key.arn.region() == region) {
+            let seen = looked_at.contains(&key.arn);
+            if self.wants(key, fact, seen, now) {
+                wanted.push((self.rank(key, seen), key.arn.clone()));
+            }
+        }
+        if wanted.len() > most {
+            wanted.select_nth_unstable(most);
+            wanted.truncate(most);
+        }
+        wanted.sort_unstable();
+        let keys: Vec<KeyArn> = wanted.into_iter().map(|(_, arn)| arn).collect();
+        for arn in &keys {
+            self.book(arn).under_way.add(fact);
+        }
+        keys
+    }
+
+    fn wants(&self, key: &KmsKey, fact: Fact, looked_at: bool, now: Moment) -> bool {
+        if !self.has(key, fact) {
+            return false;
+        }
+        let Some(book) = self.books.get(&key.arn) else { return true };
+        let may_be_old = match (book.silent.has(fact), looked_at) {
+            (true, _) => SILENT_AGAIN,
+            (false, true) => fact.may_be_old_on_screen(),
+            (false, false) => fact.may_be_old(),
         };
-        self.named.iter().filter_map(key).collect()
+        !book.under_way.has(fact) && (book.stale.has(fact) || book.asked(fact).is_older(may_be_old, now))
     }
 
-    /// A key's facts.
-    pub(super) fn facts_read(&mut self, arn: &KeyArn, facts: Facts) {
-        self.ages.entry(arn.clone()).or_default().facts = Some(Instant::now());
-        let Some(key) = self.gathered.keys.get_mut(arn).map(Arc::make_mut) else { return };
-        renewed(&mut key.rotation, facts.rotation);
-        renewed(&mut key.rotations, facts.rotations);
-        renewed(&mut key.tags, facts.tags);
-        renewed(&mut key.grants, facts.grants);
-        renewed(&mut key.policy, facts.policy);
-    }
-
-    /// A key's last use.
-    pub(super) fn last_use_read(&mut self, arn: &KeyArn, answer: Seen<LastUse>) {
-        self.ages.entry(arn.clone()).or_default().last_use = Some(Instant::now());
-        if let Some(key) = self.gathered.keys.get_mut(arn).map(Arc::make_mut) {
-            renewed(&mut key.last_use, answer);
+    /// Whether a key's fact is asked for at all: it matters, and cannot be known without.
+    fn has(&self, key: &KmsKey, fact: Fact) -> bool {
+        let led_to = self.led_to.contains(&key.arn);
+        match fact {
+            _ if !led_to && key.manager == Manager::Aws => false,
+            Fact::RotationStatus => cannot_rotate(key).is_none() && (led_to || self.is_ours(&key.arn)),
+            Fact::Rotations => cannot_rotate(key).is_none() && self.is_ours(&key.arn),
+            Fact::Tags | Fact::Policy | Fact::Grants | Fact::LastUse => self.is_ours(&key.arn),
         }
     }
 
-    /// A key that belongs to another account: what KMS tells its own account alone is not asked for.
-    pub(super) fn is_foreign(&self, arn: &KeyArn) -> bool {
-        !self.is_ours(arn)
+    fn rank(&self, key: &KmsKey, looked_at: bool) -> u8 {
+        if looked_at {
+            0
+        } else if key.state != KeyState::Enabled {
+            1
+        } else if self.led_to.contains(&key.arn) {
+            2
+        } else {
+            3
+        }
+    }
+
+    /// Gives back a key that was picked and not asked for.
+    pub(super) fn put_back(&mut self, arn: &KeyArn, fact: Fact) {
+        self.book(arn).under_way.take(fact);
+    }
+
+    /// Keys that were asked for their state.
+    pub(super) fn described_count(&self) -> usize {
+        self.books.values().filter(|book| !book.described.is_never()).count()
+    }
+
+    /// How far the Regions have come with what their rows need: keys whose rotations are known, of how many.
+    pub(super) fn rotations_known(&self) -> (usize, usize) {
+        let asked = self.gathered.keys.values().filter(|key| self.has(key, Fact::Rotations));
+        asked.fold((0, 0), |(known, of), key| {
+            let book = self.books.get(&key.arn);
+            let never = book.is_none_or(|book| book.asked(Fact::Rotations).is_never());
+            (known + usize::from(!never), of + 1)
+        })
+    }
+
+    fn is_led_to(&self, path: &KeyPath) -> Option<KeyArn> {
+        match path {
+            KeyPath::Key(arn) => Some(arn.clone()),
+            KeyPath::Alias(alias) => self.gathered.aliases.get(alias)?.known().cloned(),
+            KeyPath::Other(_) => None,
+        }
+    }
+
+    fn find_led_to(&mut self) {
+        self.led_to = self.named.iter().filter_map(|path| self.is_led_to(path)).collect();
+    }
+
+    /// The answer to a call for a key's fact.
+    pub(super) fn told(&mut self, arn: &KeyArn, told: Told) {
+        let (now, fact, silent) = (self.now(), told.fact(), told.silence().is_some());
+        self.book(arn).answered(fact, silent, now);
+        // A tag may say that a key without column keys is one of the estate.
+        self.shape += u64::from(fact == Fact::Tags);
+        let told = self.shared(told);
+        let Some(key) = self.gathered.keys.get_mut(arn).map(Arc::make_mut) else { return };
+        match told {
+            Told::RotationStatus(told) => renewed(&mut key.rotation, told),
+            Told::Tags(told) => renewed(&mut key.tags, told),
+            Told::Rotations(told) => renewed(&mut key.rotations, told),
+            Told::Policy(told) => renewed(&mut key.policy, told),
+            Told::Grants(told) => renewed(&mut key.grants, told),
+            Told::LastUse(told) => renewed(&mut key.last_use, told),
+        }
+    }
+
+    /// A policy that other keys have too is kept once.
+    fn shared(&mut self, told: Told) -> Told {
+        let Told::Policy(Seen::Known(policy)) = told else { return told };
+        let policy = self.policies.get(&policy).cloned().unwrap_or(policy);
+        self.policies.insert(policy.clone());
+        Told::Policy(Seen::Known(policy))
+    }
+
+    /// The facts that a key has and KMS can be asked for.
+    pub(super) fn facts_of(&self, arn: &KeyArn) -> Vec<Fact> {
+        let Some(key) = self.gathered.keys.get(arn) else { return Vec::new() };
+        let is_ours = self.is_ours(arn);
+        let asks = |fact: &Fact| match fact {
+            Fact::RotationStatus => cannot_rotate(key).is_none(),
+            Fact::Rotations => is_ours && cannot_rotate(key).is_none(),
+            Fact::Tags | Fact::Policy | Fact::Grants | Fact::LastUse => is_ours,
+        };
+        Fact::ALL.into_iter().filter(asks).collect()
+    }
+
+    /// Those of these keys whose state is older than it may be.
+    pub(super) fn with_old_states(&self, keys: &BTreeSet<KeyArn>, age: Duration) -> Vec<KeyArn> {
+        keys.iter().filter(|arn| self.is_known(arn) && !self.is_described_within(arn, age)).cloned().collect()
     }
 
     /// A server's catalog.
     pub(super) fn catalog_read(&mut self, server: &ServerName, answer: Result<ServerCatalog, NotVisible>) {
+        self.reshaped();
         let had = self.gathered.servers.entry(server.clone()).or_default();
         match answer {
             Ok(mut catalog) => {
+                share_texts(&mut catalog);
                 if let Seen::Known(before) = had {
                     keep_silent_databases(before, &mut catalog);
                 }
@@ -338,9 +491,15 @@ impl Findings {
                 }
             }
         }
+        self.name_paths();
+    }
+
+    /// Notes what column master keys name.
+    fn name_paths(&mut self) {
         let catalogs = self.gathered.servers.values().filter_map(Seen::known);
         let objects = catalogs.flat_map(|c| c.databases.iter().filter_map(|d| d.objects.known()));
         self.named = objects.flat_map(|objects| objects.master_keys.iter().map(MasterKey::path)).collect();
+        self.find_led_to();
     }
 
     /// A Region's RDS instances.
@@ -350,29 +509,14 @@ impl Findings {
 
     /// Lets every fact be read again.
     pub(super) fn forget_ages(&mut self) {
-        self.ages.clear();
+        self.books.values_mut().for_each(Book::forget);
     }
-}
-
-/// Why some facts of a key of another account are not asked for.
-pub(super) fn own_account_only() -> NotVisible {
-    NotVisible::new(Cause::Unsupported, "KMS tells this within the key's own account only")
 }
 
 /// The key with this id in the account and Region of `alias`.
 fn beside(alias: &AliasArn, id: &str) -> Option<KeyArn> {
     let partition = alias.as_str().split(':').nth(1)?;
     format!("arn:{partition}:kms:{}:{}:key/{id}", alias.region(), alias.account()).parse().ok()
-}
-
-/// Databases that gave no answer this time keep what they said before.
-fn keep_silent_databases(before: &ServerCatalog, now: &mut ServerCatalog) {
-    for database in &mut now.databases {
-        if let Some(had) = before.databases.iter().find(|had| had.name == database.name) {
-            renewed_from(&mut database.objects, &had.objects);
-            renewed_from(&mut database.tde, &had.tde);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,17 @@
 //! How new answers change what was known.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
 
-use super::{Facts, Findings};
+use super::Findings;
 use crate::cloud::AliasEntry;
+use crate::inventory::refresh::facts::Fact;
+use crate::inventory::refresh::told::Told;
 use crate::inventory::testing::{
     ACCOUNT, REGION, alias, arn, cmk, database, hidden_database, key, objects, server,
 };
 use crate::model::arn::{KeyArn, KeyPath};
 use crate::model::catalog::ServerName;
-use crate::model::key::{KeyState, KmsKey};
+use crate::model::key::{KeySpec, KeyState, KmsKey, RotationRecord};
 use crate::model::seen::{Cause, NotVisible, Seen};
 
 fn findings() -> Findings {
@@ -24,14 +26,8 @@ fn plain(n: u32) -> KmsKey {
     (*key(n)).clone()
 }
 
-fn facts(policy: Seen<crate::model::text::Untrusted>) -> Facts {
-    Facts {
-        rotation: Seen::NotVisible(no(Cause::Unsupported)),
-        rotations: Seen::Known(Vec::new()),
-        tags: Seen::Known(std::collections::BTreeMap::default()),
-        grants: Seen::Known(Vec::new()),
-        policy,
-    }
+fn pick(findings: &mut Findings, fact: Fact) -> Vec<KeyArn> {
+    findings.pick(REGION, fact, &BTreeSet::new(), usize::MAX)
 }
 
 #[test]
@@ -52,22 +48,73 @@ fn silence_keeps_the_last_state_and_a_no_replaces_it() {
 #[test]
 fn facts_outlive_a_new_state_but_want_reading_again() {
     let mut findings = findings();
-    let old = Duration::from_mins(10);
     findings.described(&arn(1), Ok(plain(1)));
-    assert_eq!(findings.wanting_facts(REGION, old), [arn(1)]);
-    findings.facts_read(&arn(1), facts(Seen::Known("{}".into())));
-    assert!(findings.wanting_facts(REGION, old).is_empty());
+    assert_eq!(pick(&mut findings, Fact::Policy), [arn(1)]);
+    assert!(pick(&mut findings, Fact::Policy).is_empty(), "it is under way");
+    findings.told(&arn(1), Told::Policy(Seen::Known("{}".into())));
     findings.described(&arn(1), Ok(plain(1)));
-    assert!(findings.wanting_facts(REGION, old).is_empty(), "nothing has changed");
+    assert!(pick(&mut findings, Fact::Policy).is_empty(), "nothing has changed");
 
     findings.described(&arn(1), Ok(KmsKey { state: KeyState::Disabled, ..plain(1) }));
-    assert_eq!(findings.wanting_facts(REGION, old), [arn(1)]);
+    assert_eq!(pick(&mut findings, Fact::Policy), [arn(1)]);
     assert_eq!(findings.gathered.keys[&arn(1)].policy, Seen::Known("{}".into()));
 
-    findings.facts_read(&arn(1), facts(Seen::NotVisible(no(Cause::Throttled))));
+    findings.told(&arn(1), Told::Policy(Seen::NotVisible(no(Cause::Throttled))));
     assert_eq!(findings.gathered.keys[&arn(1)].policy, Seen::Known("{}".into()));
-    findings.facts_read(&arn(1), facts(Seen::NotVisible(no(Cause::Denied))));
+    findings.told(&arn(1), Told::Policy(Seen::NotVisible(no(Cause::Denied))));
     assert_eq!(findings.gathered.keys[&arn(1)].policy, Seen::NotVisible(no(Cause::Denied)));
+}
+
+#[test]
+fn rotations_are_listed_again_only_where_the_material_in_use_is_another() {
+    let mut findings = findings();
+    let using = |id: &str| KmsKey { material_id: Some(id.to_owned()), ..plain(1) };
+    let record = |id: &str| RotationRecord {
+        at: None,
+        kind: None,
+        material_id: Some(id.to_owned()),
+        material_state: Some("CURRENT".to_owned()),
+        ..RotationRecord::default()
+    };
+    findings.described(&arn(1), Ok(using("a")));
+    assert_eq!(pick(&mut findings, Fact::Rotations), [arn(1)]);
+    findings.told(&arn(1), Told::Rotations(Seen::Known(vec![record("a")])));
+    findings.described(&arn(1), Ok(using("a")));
+    assert!(pick(&mut findings, Fact::Rotations).is_empty());
+    findings.forget_ages();
+    findings.described(&arn(1), Ok(using("a")));
+    assert!(pick(&mut findings, Fact::Rotations).is_empty(), "the same material: no rotation");
+    findings.described(&arn(1), Ok(using("b")));
+    assert_eq!(pick(&mut findings, Fact::Rotations), [arn(1)]);
+}
+
+#[test]
+fn a_key_that_cannot_rotate_is_not_asked_about_it() {
+    let mut findings = findings();
+    let rsa = KmsKey { spec: KeySpec::from("RSA_2048"), ..plain(1) };
+    findings.described(&arn(1), Ok(rsa));
+    assert!(pick(&mut findings, Fact::Rotations).is_empty());
+    assert!(pick(&mut findings, Fact::RotationStatus).is_empty());
+    let told = &findings.gathered.keys[&arn(1)];
+    assert_eq!(told.material_since(), Seen::Known(told.created));
+    assert_eq!(told.rotation.not_visible().unwrap().cause, Cause::Unsupported);
+    assert_eq!(findings.rotations_known(), (0, 0));
+}
+
+#[test]
+fn what_is_looked_at_comes_first_then_the_unusual_then_what_column_keys_lead_to() {
+    let mut findings = findings();
+    let catalog = server("s", vec![database("d", objects(vec![cmk(1, arn(4).as_str())], &[]))]);
+    findings.catalog_read(&ServerName("s".into()), Ok(catalog));
+    for n in 1..=5 {
+        let state = if n == 3 { KeyState::Disabled } else { KeyState::Enabled };
+        findings.described(&arn(n), Ok(KmsKey { state, ..plain(n) }));
+    }
+    let looked_at = BTreeSet::from([arn(5)]);
+    assert_eq!(findings.pick(REGION, Fact::LastUse, &looked_at, 3), [arn(5), arn(3), arn(4)]);
+    assert_eq!(findings.pick(REGION, Fact::LastUse, &looked_at, 3), [arn(1), arn(2)]);
+    findings.put_back(&arn(2), Fact::LastUse);
+    assert_eq!(findings.pick(REGION, Fact::LastUse, &looked_at, 3), [arn(2)]);
 }
 
 fn entry(name: &str, key: &KeyArn) -> AliasEntry {
@@ -99,7 +146,7 @@ fn keys_that_only_a_catalog_names_are_asked_for_by_name() {
     let catalog = server("s", vec![database("d", objects(paths, &[]))]);
     findings.catalog_read(&ServerName("s".into()), Ok(catalog));
     findings.aliases_listed(REGION, Ok(Vec::new()));
-    assert_eq!(findings.start_describing(REGION, Ok(vec![arn(5)])), [arn(1), arn(5)]);
+    assert_eq!(findings.known_here(REGION), BTreeSet::from([arn(1)]));
     findings.described(&arn(1), Err(no(Cause::NotFound)));
     let chased = findings.to_chase(REGION);
     assert_eq!(chased.len(), 2);
@@ -118,8 +165,9 @@ fn a_key_that_is_listed_no_more_goes_unless_a_master_key_names_it() {
     for n in [1, 2] {
         findings.described(&arn(n), Ok(plain(n)));
     }
-    assert_eq!(findings.start_describing(REGION, Err(no(Cause::TimedOut))), [arn(1), arn(2)]);
-    assert_eq!(findings.start_describing(REGION, Ok(Vec::new())), [arn(1)]);
+    assert_eq!(findings.known_here(REGION), BTreeSet::from([arn(1), arn(2)]));
+    findings.only_these(REGION, &BTreeSet::new());
+    assert_eq!(findings.known_here(REGION), BTreeSet::from([arn(1)]));
     assert!(!findings.gathered.keys.contains_key(&arn(2)));
 }
 
@@ -151,9 +199,10 @@ fn what_only_its_own_account_may_read_of_a_key_is_not_asked_elsewhere() {
     let catalog = server("s", vec![database("d", objects(vec![cmk(1, theirs.as_str())], &[]))]);
     findings.catalog_read(&ServerName("s".into()), Ok(catalog));
     findings.described(&theirs, Ok(KmsKey { arn: theirs.clone(), ..plain(1) }));
-    let now = Duration::ZERO;
-    assert_eq!(findings.wanting_facts(REGION, now), std::slice::from_ref(&theirs));
-    assert!(findings.wanting_last_use(REGION, now).is_empty());
-    assert!(findings.is_foreign(&theirs));
+    assert_eq!(pick(&mut findings, Fact::RotationStatus), std::slice::from_ref(&theirs));
+    for fact in [Fact::Tags, Fact::Rotations, Fact::Policy, Fact::Grants, Fact::LastUse] {
+        assert!(pick(&mut findings, fact).is_empty(), "{fact:?}");
+    }
+    assert_eq!(findings.gathered.keys[&theirs].grants.not_visible().unwrap().cause, Cause::Unsupported);
     assert_eq!(findings.gathered.keys[&theirs].aliases.not_visible().unwrap().cause, Cause::Unsupported);
 }

@@ -1,63 +1,31 @@
-//! How often each thing is read, and how fast.
+//! How often each thing is read. How fast KMS may be asked is `cloud::quota`'s affair.
 
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::sync::watch;
 
 /// Between two published inventories.
 pub(super) const BETWEEN_PUBLISHED: Duration = Duration::from_millis(100);
 /// Between two reads of all states, where the account is small.
 pub(super) const STATES: Duration = Duration::from_secs(30);
+/// How old the state of a key may get that somebody looks at.
+pub(super) const STATES_ON_SCREEN: Duration = Duration::from_secs(10);
+/// How old the state of AWS's own keys may get.
+pub(super) const AWS_KEYS: Duration = Duration::from_mins(10);
 /// Between two reads of a SQL catalog, of RDS, and of keys that belong to others.
 pub(super) const CATALOG: Duration = Duration::from_mins(5);
-/// How old a key's rotation, tags, grants and policy may get.
-pub(super) const FACTS: Duration = Duration::from_mins(10);
-/// How old a key's last use may get.
-pub(super) const LAST_USE: Duration = Duration::from_mins(10);
-/// `DescribeKey` requests in flight at once.
-pub(super) const DESCRIBES_IN_FLIGHT: usize = 32;
-/// Keys whose facts are read at once.
-pub(super) const FACTS_IN_FLIGHT: usize = 8;
-/// Between two `DescribeKey` requests: a quarter of the 2,000 a second that an account has.
-const DESCRIBE: Duration = Duration::from_millis(2);
-/// Between two keys' facts: two thirds of the 100 `ListGrants` and `ListKeyRotations` a second.
-const KEY_FACTS: Duration = Duration::from_millis(15);
-/// Between two `GetKeyLastUsage` requests, of which an account has five a second.
-const KEY_LAST_USE: Duration = Duration::from_millis(220);
+/// Between two looks at which facts have grown too old.
+pub(super) const FACTS: Duration = Duration::from_secs(20);
+/// Between two writes of the inventory to disk.
+pub(super) const KEPT: Duration = Duration::from_mins(5);
+/// `DescribeKey` requests in flight at once: as many as reach the quota where an answer takes 100 ms.
+pub(super) const DESCRIBES_IN_FLIGHT: usize = 192;
+/// After so many requests on end that brought no answer at all, the others are not even sent.
+pub(super) const SILENCES: usize = 24;
 /// Averaged over a cycle, states are read no faster than this many keys a second.
 const KEYS_A_SECOND: u64 = 100;
 /// No source is left alone for longer, however often it fails.
 const MOST: Duration = Duration::from_mins(5);
-
-/// Turns, one after the other, never closer than a given time.
-#[derive(Debug)]
-pub(super) struct Pace(Mutex<Interval>);
-
-impl Pace {
-    fn every(period: Duration) -> Self {
-        let mut interval = tokio::time::interval(period);
-        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self(Mutex::new(interval))
-    }
-
-    pub(super) fn of_describes() -> Self {
-        Self::every(DESCRIBE)
-    }
-
-    pub(super) fn of_facts() -> Self {
-        Self::every(KEY_FACTS)
-    }
-
-    pub(super) fn of_last_use() -> Self {
-        Self::every(KEY_LAST_USE)
-    }
-
-    /// Waits for the next turn.
-    pub(super) async fn turn(&self) {
-        self.0.lock().await.tick().await;
-    }
-}
 
 /// How long to leave a source alone: its usual time, doubled with each failure on end.
 #[derive(Debug)]
@@ -81,12 +49,28 @@ impl Rest {
     }
 }
 
-/// Rests, or until somebody wishes everything read `again`.
-pub(super) async fn rest(time: Duration, again: &mut watch::Receiver<u64>) {
+/// Rests, or until somebody wishes everything read `again`; says whether somebody did.
+pub(super) async fn rest(time: Duration, again: &mut watch::Receiver<u64>) -> bool {
     tokio::select! {
-        () = tokio::time::sleep(time) => {}
+        () = tokio::time::sleep(time) => false,
         // It ends only with the work itself.
-        _ = again.changed() => {}
+        _ = again.changed() => true,
+    }
+}
+
+/// Counts requests on end that brought no answer, so that a Region that is out of reach is not asked for each
+/// of its keys: that would take every one's own timeout.
+#[derive(Debug, Default)]
+pub(super) struct Silences(usize);
+
+impl Silences {
+    pub(super) fn note(&mut self, silent: bool) {
+        self.0 = if silent { self.0 + 1 } else { 0 };
+    }
+
+    /// Whether to ask no more.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.0 >= SILENCES
     }
 }
 

@@ -7,9 +7,9 @@ use crate::model::catalog::ServerCatalog;
 use crate::model::seen::NotVisible;
 use crate::model::source::Source;
 
-use super::findings::is_silence;
-use super::kms;
 use super::pace::{self, Rest};
+use super::states;
+use super::told::is_silence;
 use super::work::Work;
 
 /// Reads a server's catalog again and again.
@@ -18,7 +18,7 @@ pub(super) async fn keep_catalog(work: Arc<Work>, server: Server) {
     loop {
         again.mark_unchanged();
         let went_well = read_catalog(&work, &server).await;
-        kms::chase(&work).await;
+        states::chase(&work).await;
         pace::rest(rest.after(went_well, 0), &mut again).await;
     }
 }
@@ -35,10 +35,8 @@ pub(super) async fn keep_rds(work: Arc<Work>, region: String) {
 
 /// Reads a server's catalog once.
 pub(super) async fn load_catalog(work: Arc<Work>, server: Server) {
-    work.tell(|| format!("SQL {}", server.name()), 0, 1);
     read_catalog(&work, &server).await;
-    kms::chase(&work).await;
-    work.tell(|| format!("SQL {}", server.name()), 1, 1);
+    states::chase(&work).await;
 }
 
 /// Reads a Region's RDS instances once.

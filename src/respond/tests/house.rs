@@ -16,7 +16,7 @@ use crate::cloud::{HttpWire, InProcessHttp, MfaCode, NoAnswer, StaticCredentials
 use crate::database::{Dialer, InProcessSql};
 use crate::estate::{Acting, Estate, Wire};
 use crate::gate::{Boundary, Gate};
-use crate::inventory::load_once;
+use crate::inventory::{Wants, load_once};
 use crate::journal::Journal;
 use crate::model::age::AgePolicies;
 use crate::model::arn::KeyArn;
@@ -79,6 +79,7 @@ fn environment() -> Environment {
         profile: None,
         endpoint: None,
         sql: vec![sql("prod", "buzz-prod-1.sim.internal"), sql("staging", "buzz-staging-1.sim.internal")],
+        trail: crate::settings::TrailSettings::default(),
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit: Some(AuditSettings { server: ServerName("prod".into()), database: "buzz_prod".into() }),
         age: AgePolicies::default(),
@@ -150,7 +151,7 @@ impl House {
         let virtual_clock = sim.clock().clone();
         let clock = Clock::from_fn(move || virtual_clock.now());
         let estate = Estate::open(environment, wire, clock).await.unwrap();
-        let inventory = Arc::new(load_once(&estate, |_| {}).await);
+        let inventory = Arc::new(load_once(&estate, Wants::ALL, |_| {}).await);
         let dir = TempDir::new().unwrap();
         let responder = spawn(&estate, &inventory, &dir, None);
         let (standing, refusals, kinds) = Default::default();
@@ -179,6 +180,19 @@ impl House {
         let _ = (&mut self.responder.task).await;
         self.kinds.clear();
         self.responder = spawn(&self.estate, &self.inventory, &self.dir, dying_at);
+    }
+
+    /// The same house at a moment when KMS has not been asked about anything yet.
+    pub(super) async fn forget_kms(&mut self) {
+        let inventory = Arc::make_mut(&mut self.inventory);
+        inventory.keys.clear();
+        for row in &mut inventory.rows {
+            if let crate::model::pair::Row::Pair(pair) = row {
+                pair.cmk.link =
+                    crate::model::pair::KeyLink::Loading { path: pair.cmk.key_path.raw().to_owned() };
+            }
+        }
+        self.restart(None).await;
     }
 
     pub(super) async fn ask(&self, ask: Ask) {
@@ -290,5 +304,5 @@ fn spawn(
     }));
     let (library, mistakes) = Library::load(&[dir.path().to_owned()]);
     assert_eq!(mistakes, []);
-    Responder::through(gate, &acting, inventory, library)
+    Responder::through(gate, &acting, inventory, None, library)
 }

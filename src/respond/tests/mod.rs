@@ -29,6 +29,8 @@ async fn a_key_is_dropped_proved_told_and_raised_again() {
     assert_eq!(preview.plan.key, key);
     assert_eq!(preview.must_type, "buzz-tutor/messages production");
     assert!(preview.dependents.column_keys.len() >= 4, "{:?}", preview.dependents.column_keys);
+    let used = preview.dependents.usage.known().unwrap();
+    assert!(used.uses() > 0 && used.users.iter().any(|user| user.role.is_some()), "{used:?}");
 
     let run = house.waits().await;
     assert_eq!((&run.waiting, run.undo), (&Waiting::Attestation, Some(Operation::EnableKey)));
@@ -474,4 +476,27 @@ async fn a_key_beyond_the_role_is_told_before_anything_is_typed() {
         "{:?}",
         preview.warnings
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_begun_before_kms_was_asked_asks_it_first() {
+    let mut house = House::built().await;
+    let key = house.key_named(NAME);
+    house.forget_kms().await;
+    house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;
+    let run = house.waits().await;
+    assert_eq!(run.key.as_ref(), Some(&key), "{:?}", run.waiting);
+    assert!(house.refusals.is_empty(), "{:?}", house.refusals);
+    // A key path that leads nowhere is still said so.
+    house.ask(Ask::Leave).await;
+    house.waits().await;
+    house.sim.faults().add(Fault {
+        on: Hits::Operation("DescribeKey".into()),
+        effect: Effect::AccessDenied,
+        times: None,
+    });
+    house.start(REVOKE, "CEK_Messages_File", "buzz_prod").await;
+    let run = house.waits().await;
+    let Waiting::Failed { reason, .. } = &run.waiting else { unreachable!("{:?}", run.waiting) };
+    assert!(reason.contains("cannot be seen"), "{reason}");
 }

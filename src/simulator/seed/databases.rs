@@ -7,8 +7,8 @@ use rand::RngCore as _;
 use rand::rngs::StdRng;
 
 use super::keys::{
-    self, EXAMS, GONE_ARN, IMPORTED, LEGACY, PARTNER, PAYMENTS, PROFILES, REPORTING, RETIRED, SESSIONS_NEW,
-    STAGING, USER_DATA,
+    self, EXAMS, FAR_ARN, GONE_ARN, HALF_SEEN, IMPORTED, LEGACY, PARTNER, PAYMENTS, PROFILES, REPORTING,
+    RETIRED, SEALED, SESSIONS_NEW, STAGING, STRANGER, USER_DATA,
 };
 use super::{ACCOUNT, HOME, HOSTILE, SQL_BLIND, SQL_PASSWORD, SQL_READER};
 use crate::simulator::aws::kms::Kms;
@@ -114,6 +114,9 @@ const PROD: &[Cmk] = &[
         ..cmk("CMK_Azure", Text("https://buzz-legacy.vault.azure.net/keys/hr/0f5a2f7d5f6e4b0d8a1c"), &[
             ("CEK_HR", &["Employees.Salary r", "Employees.NationalId d"]),
         ])},
+    cmk("CMK_Sealed", Key(SEALED), &[("CEK_Sealed", &["Safeguarding.Report r"])]),
+    cmk("CMK_HalfSeen", Key(HALF_SEEN), &[("CEK_Feedback", &["Feedback.Comment r"])]),
+    cmk("CMK_ByHand", Key("buzz-tutor/rotated-by-hand"), &[("CEK_Waitlist", &["Waitlist.Email d"])]),
     // Nothing is wrapped by it.
     cmk("CMK_Unused", Key("buzz-tutor/tde-production"), &[]),
 ];
@@ -139,6 +142,9 @@ const REPORT: &[Cmk] = &[
         ("CEK_Partner_Results", &["PartnerResults.Result r", "PartnerResults.Candidate d"]),
         ("CEK_Partner_School", &["PartnerSchools.Contact r"]),
     ])},
+    Cmk { layout: Layout::Opaque, ..cmk("CMK_Ledger", Key(STRANGER), &[("CEK_Ledger", &["PartnerLedger.Amount r"])])},
+    cmk("CMK_SchoolBoard", Key("buzz-tutor/school-board-xks"), &[("CEK_Board_Minutes", &["BoardMinutes.Text r"])]),
+    Cmk { layout: Layout::Opaque, ..cmk("CMK_Sydney", Text(FAR_ARN), &[("CEK_Sydney", &["SydneySchools.Contact r"])])},
 ];
 
 #[rustfmt::skip]
@@ -173,7 +179,16 @@ const STAGING_DB: &[Cmk] = &[
     Cmk { layout: Layout::Opaque, ..cmk("CMK_Tde", Key("buzz-tutor/tde-staging"), &[("CEK_Session_Token", &["Sessions.Token d"])])},
 ];
 
-/// Fills the servers `buzz-prod-1` (2022) and `buzz-staging-1` (2017).
+#[rustfmt::skip]
+const CLASSIC: &[Cmk] = &[
+    cmk("CMK_Classic", Key(PROFILES), &[
+        ("CEK_Classic_Tutor", &["Tutors.PassportNumber d", "Tutors.References r"]),
+        ("CEK_Classic_School", &["Schools.Contact r"]),
+    ]),
+];
+
+/// Fills the servers `buzz-prod-1` (2022), `buzz-staging-1` (2017) and `buzz-classic-1` (2016, which has no
+/// columns for enclaves, and is still being encrypted by TDE).
 pub(super) fn fill(world: &mut World, now: Timestamp) {
     let World { kms, rng, sql, .. } = world;
     let mut builder = Builder { kms, rng, now };
@@ -181,14 +196,24 @@ pub(super) fn fill(world: &mut World, now: Timestamp) {
         builder.database("buzz_prod", 5, PROD),
         builder.database("buzz_report", 6, REPORT),
         Database { tde_state: None, audit_procedure: false, ..builder.database("buzz_arch", 7, ARCHIVE) },
+        // The login may not open it.
+        Database { accessible: false, ..builder.database("buzz_hr", 8, &[]) },
     ];
     let staging = vec![builder.database("buzz_staging", 5, STAGING_DB)];
-    for (name, version, databases) in [("buzz-prod-1", 16, databases), ("buzz-staging-1", 14, staging)] {
+    // Draws of its own: what was there before this server came stays as it was.
+    let mut apart = builder.rng.clone();
+    let mut builder = Builder { kms: builder.kms, rng: &mut apart, now };
+    let classic = Database { tde_state: Some(2), ..builder.database("buzz_classic", 5, CLASSIC) };
+    for (name, version, databases) in [
+        ("buzz-prod-1", 16, databases),
+        ("buzz-staging-1", 14, staging),
+        ("buzz-classic-1", 13, vec![classic]),
+    ] {
         sql.push(SqlServer { name: format!("{name}.sim.internal"), version, logins: logins(), databases });
     }
 }
 
-fn logins() -> Vec<Login> {
+pub(super) fn logins() -> Vec<Login> {
     const MASTER_KEYS: &str = "VIEW ANY COLUMN MASTER KEY DEFINITION";
     let reader = [
         "CONNECT SQL",
@@ -320,7 +345,7 @@ impl Builder<'_> {
 }
 
 /// `0x01 | path length | ciphertext length | path, UTF-16LE, lower case | ciphertext`, lengths in bytes, u16le.
-fn envelope(path: &str, ciphertext: &[u8]) -> Vec<u8> {
+pub(super) fn envelope(path: &str, ciphertext: &[u8]) -> Vec<u8> {
     let path: Vec<u8> = path.to_lowercase().encode_utf16().flat_map(u16::to_le_bytes).collect();
     let length = |bytes: &[u8]| u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_le_bytes();
     let mut value = vec![0x01];
@@ -374,6 +399,6 @@ fn table_id(database: &Database) -> i32 {
     highest + 32_000_114 / 2
 }
 
-fn next_id(count: usize) -> i32 {
+pub(super) fn next_id(count: usize) -> i32 {
     i32::try_from(count + 1).unwrap_or(i32::MAX)
 }

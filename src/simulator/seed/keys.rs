@@ -22,9 +22,19 @@ pub(super) const EXAMS: &str = "buzz-tutor/exams";
 pub(super) const SESSIONS_NEW: &str = "buzz-tutor/sessions-2026";
 pub(super) const STAGING: &str = "buzz-tutor/staging-user-data";
 pub(super) const PARTNER: &str = "northwind/shared-results";
+/// Another account's key that lets us see nothing.
+pub(super) const STRANGER: &str = "northwind/ledger";
+/// A key of ours that nobody may describe.
+pub(super) const SEALED: &str = "buzz-tutor/sealed";
+/// A key whose tags and grants nobody may list.
+pub(super) const HALF_SEEN: &str = "buzz-tutor/half-seen";
+pub(super) const RSA: &str = "buzz-tutor/documents-rsa";
 /// A key that no longer is: a column master key still names it.
 pub(super) const GONE_ARN: &str =
     "arn:aws:kms:eu-west-1:111122223333:key/6d1f0c1e-44aa-4c07-9f0e-5b7f4c0d9e11";
+/// A key in a Region that nobody watches.
+pub(super) const FAR_ARN: &str =
+    "arn:aws:kms:ap-southeast-2:111122223333:key/b3a9d2c4-7710-4e55-8a61-2f9e0c7d1a08";
 
 /// How many days before `now` the payments key last rotated, and so on: history tells the same story.
 pub(super) const PAYMENTS_ROTATED: i64 = 12;
@@ -57,6 +67,11 @@ enum Planning {
     },
     /// On, but the last date passed and nothing happened.
     Stalled {
+        last: i64,
+    },
+    /// Off, but rotated by hand so many times, ten days apart; the last time so many days ago.
+    OnDemand {
+        times: i64,
         last: i64,
     },
     /// Off now, but it rotated once, so many days ago.
@@ -96,13 +111,19 @@ const PLAN: &[Planned] = &[
     Planned { multi_region: true, ..Planned::new(RETIRED, "production", 620, Planning::Off, "Old global key; replica still in use") },
     Planned { origin: Origin::External, ..Planned::new(IMPORTED, "production", 210, Planning::Off, "Exam scores; our own key material") },
     Planned { origin: Origin::External, ..Planned::new("buzz-tutor/exam-scores-next", "production", 6, Planning::Off, "Successor; material not imported yet") },
-    Planned { spec: KeySpec::Rsa2048, ..Planned::new("buzz-tutor/documents-rsa", "production", 240, Planning::Off, "Contracts; asymmetric, rotated by hand") },
+    Planned { spec: KeySpec::Rsa2048, ..Planned::new(RSA, "production", 240, Planning::Off, "Contracts; asymmetric, rotated by hand") },
     Planned { spec: KeySpec::Hmac256, ..Planned::new("buzz-tutor/webhook-hmac", "production", 150, Planning::Off, "Signs webhooks") },
     Planned { origin: Origin::CloudHsm, ..Planned::new("buzz-tutor/vault-hsm", "production", 330, Planning::Off, "Custom key store") },
     Planned::new("buzz-tutor/spare", "production", 70, every_90(70), HOSTILE),
     Planned::new("buzz-tutor/tde-production", "production", 460, Planning::Every { period: 365, last: 95 }, "TDE, production"),
     Planned::new("buzz-tutor/tde-staging", "staging", 310, every_90(40), "TDE, staging"),
     Planned::new("buzz-tutor/tde-development", "development", 205, Planning::Off, "TDE, development"),
+    Planned { spec: KeySpec::EccNistP256, ..Planned::new("buzz-tutor/signing-ecc", "production", 60, Planning::Off, "Signs attestations of exams") },
+    Planned { origin: Origin::ExternalKeyStore, ..Planned::new("buzz-tutor/school-board-xks", "production", 75, Planning::Off, "Kept by the school board, outside AWS") },
+    Planned::new("buzz-tutor/rotated-by-hand", "production", 300, Planning::OnDemand { times: 23, last: 33 }, "Rotated on demand, again and again"),
+    Planned::new(HALF_SEEN, "production", 48, Planning::Off, "Its tags and grants are hidden"),
+    Planned::new(SEALED, "production", 130, every_90(40), "Nobody may look at it"),
+    Planned::new("platform/ci-cache", "", 260, every_90(80), "Build caches; no database's business"),
     Planned::new(STAGING, "staging", 190, every_90(10), "Personal data, staging"),
 ];
 
@@ -123,7 +144,7 @@ pub(super) fn fill(world: &mut World, now: Timestamp) {
 
 /// The key that an alias (without `alias/`) of ours points at.
 pub(super) fn behind<'a>(kms: &'a Kms, alias: &str) -> Option<&'a Key> {
-    let account = if alias == PARTNER { FOREIGN_ACCOUNT } else { ACCOUNT };
+    let account = if [PARTNER, STRANGER].contains(&alias) { FOREIGN_ACCOUNT } else { ACCOUNT };
     let (_, target) = kms.aliases().find(|(place, _)| {
         place.region == HOME && place.account == account && place.name.strip_prefix("alias/") == Some(alias)
     })?;
@@ -150,6 +171,7 @@ fn make(kms: &mut Kms, rng: &mut StdRng, planned: &Planned, now: Timestamp) {
     let created = ago(now, planned.age);
     let usage = match planned.spec {
         KeySpec::Hmac256 => KeyUsage::GenerateVerifyMac,
+        KeySpec::EccNistP256 => KeyUsage::SignVerify,
         _ => KeyUsage::EncryptDecrypt,
     };
     let specification = KeySpecification {
@@ -172,6 +194,12 @@ fn make(kms: &mut Kms, rng: &mut StdRng, planned: &Planned, now: Timestamp) {
 fn rotate(key: &mut Key, planning: Planning, created: Timestamp, now: Timestamp, rng: &mut StdRng) {
     let (period, last) = match planning {
         Planning::Off => return,
+        Planning::OnDemand { times, last } => {
+            for nth in (0..times).rev() {
+                key.rotate(ago(now, last + nth * 10), RotationType::OnDemand, rng);
+            }
+            return;
+        }
         Planning::Once { last } => return key.rotate(ago(now, last), RotationType::Automatic, rng),
         Planning::Every { period, last } => (period, last),
         Planning::Stalled { last } => (90, last),
@@ -203,7 +231,7 @@ fn make_managed(kms: &mut Kms, rng: &mut StdRng, now: Timestamp) {
     kms.add_alias(HOME, ACCOUNT, "alias/aws/rds", &id, created);
 }
 
-/// A partner's key, which lets our application decrypt.
+/// A partner's key, which lets our application decrypt, and one that does not.
 fn make_foreign(kms: &mut Kms, rng: &mut StdRng, now: Timestamp) {
     let created = ago(now, 150);
     let policy = json!({
@@ -225,6 +253,9 @@ fn make_foreign(kms: &mut Kms, rng: &mut StdRng, now: Timestamp) {
     };
     let id = kms.create(specification, rng).id.clone();
     kms.add_alias(HOME, FOREIGN_ACCOUNT, &format!("alias/{PARTNER}"), &id, created);
+    let closed = KeySpecification::symmetric(HOME, FOREIGN_ACCOUNT, created);
+    let id = kms.create(closed, rng).id.clone();
+    kms.add_alias(HOME, FOREIGN_ACCOUNT, &format!("alias/{STRANGER}"), &id, created);
 }
 
 fn replicate(kms: &mut Kms, now: Timestamp) {
@@ -253,6 +284,17 @@ fn set_states(kms: &mut Kms, rng: &mut StdRng, now: Timestamp) {
     change(kms, IMPORTED, |key| key.import(Some(now + SignedDuration::from_hours(9 * 24)), rng));
     change(kms, "buzz-tutor/vault-hsm", |key| key.state = KeyState::Unavailable);
     change(kms, STAGING, |key| key.policy = public_policy());
+    change(kms, SEALED, |key| key.policy = hiding_policy(&["kms:DescribeKey"]));
+    change(kms, HALF_SEEN, |key| key.policy = hiding_policy(&["kms:ListResourceTags", "kms:ListGrants"]));
+    for alias in [PAYMENTS, EXAMS, RSA] {
+        change(kms, alias, |key| {
+            key.tags.insert("DataClass".to_owned(), "pci".to_owned());
+        });
+    }
+    let reporting = id_behind(kms, REPORTING);
+    if let Some(replica) = kms.key_mut(REPLICA, &reporting) {
+        replica.state = KeyState::Disabled;
+    }
 }
 
 fn add_grants(kms: &mut Kms, rng: &mut StdRng, now: Timestamp) {
@@ -287,6 +329,11 @@ fn add_grants(kms: &mut Kms, rng: &mut StdRng, now: Timestamp) {
     for (alias, grantee, operations, name, age) in grants {
         let mut grant = Grant::new(&grantee, operations, ACCOUNT, ago(now, age), rng);
         grant.name = Some(name.replace(' ', "-"));
+        if name == "backup" {
+            // Bound to one context, and to be retired by whoever runs the backups.
+            grant.context_subset = Some([("purpose".to_owned(), "backup".to_owned())].into());
+            grant.retiring = Some(role("BuzzTutorDatabaseAdmin"));
+        }
         change(kms, alias, |key| key.grants.push(grant));
     }
 }
@@ -315,6 +362,18 @@ fn policy(environment: &str) -> String {
                 &role(&format!("BuzzTutorApp-{environment}")),
                 &["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:DescribeKey"],
             ),
+        ],
+    })
+    .to_string()
+}
+
+/// The account decides by IAM, but nobody may do `hidden`.
+fn hiding_policy(hidden: &[&str]) -> String {
+    json!({
+        "Version": "2012-10-17",
+        "Statement": [
+            statement("EnableIamPolicies", &format!("arn:aws:iam::{ACCOUNT}:root"), &["kms:*"]),
+            { "Sid": "Hide", "Effect": "Deny", "Principal": {"AWS": "*"}, "Action": hidden, "Resource": "*" },
         ],
     })
     .to_string()

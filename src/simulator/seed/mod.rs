@@ -6,6 +6,7 @@
 mod cast;
 #[cfg(test)]
 mod clients;
+mod company;
 mod databases;
 mod history;
 mod keys;
@@ -14,6 +15,7 @@ mod people;
 mod tests;
 
 pub(in crate::simulator) use cast::Cast;
+pub use company::{Size, company};
 pub(in crate::simulator) use people::access_key;
 pub use people::{Credentials, credentials, mfa_device, role_for};
 
@@ -83,6 +85,9 @@ fn instances(world: &mut World, now: Timestamp) {
 }
 
 fn estate_tags(environment: &str) -> Vec<(String, String)> {
+    if environment.is_empty() {
+        return Vec::new();
+    }
     [("Application", "buzz-tutor"), ("Environment", environment)]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .to_vec()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::simulator::aws::kms::key::{Key, KeyManager, KeySpec, KeyState, Origin};
+use crate::simulator::aws::kms::key::{Key, KeyManager, KeySpec, KeyState, Origin, RotationType};
 use crate::simulator::sql::state::Database;
 
 fn now() -> Timestamp {
@@ -45,7 +45,7 @@ fn there_are_forty_pairs_in_three_databases_over_twelve_keys() {
     let world = world();
     assert_eq!(
         databases(&world).map(|one| one.name.as_str()).collect::<Vec<_>>(),
-        ["buzz_prod", "buzz_report", "buzz_arch"]
+        ["buzz_prod", "buzz_report", "buzz_arch", "buzz_hr"]
     );
     let pairs: usize = databases(&world).map(|one| one.values.len()).sum();
     assert!(pairs >= 40, "{pairs} pairs");
@@ -88,6 +88,16 @@ fn there_is_a_key_of_every_kind() {
     });
     any("RSA", &|key| key.spec == KeySpec::Rsa2048);
     any("HMAC", &|key| key.spec == KeySpec::Hmac256);
+    any("ECC", &|key| key.spec == KeySpec::EccNistP256);
+    any("in a custom key store", &|key| key.origin == Origin::CloudHsm);
+    any("in an external key store", &|key| key.origin == Origin::ExternalKeyStore);
+    any("nearly out of rotations on demand", &|key| {
+        key.rotations.iter().filter(|one| one.kind == RotationType::OnDemand).count() == 23
+    });
+    any("replica with a state of its own", &|key| key.is_replica() && key.state == KeyState::Disabled);
+    any("that nobody tagged", &|key| {
+        key.tags.is_empty() && key.manager == KeyManager::Customer && key.account == ACCOUNT
+    });
     any("multi-Region primary", &|key| key.multi_region.is_some() && !key.is_replica() && key.region == HOME);
     any("replica", &|key| key.is_replica() && key.region == REPLICA);
     any("of another account", &|key| key.account == FOREIGN_ACCOUNT);

@@ -50,7 +50,7 @@ async fn every_sql_server_has_a_port_of_its_own_and_all_close_on_stop() {
     let sim = simulator();
     let served = serve(sim.clone(), ServeOptions::free_ports(&sim)).await.unwrap();
     let (http, sql) = (served.http(), served.sql().to_vec());
-    assert_eq!(sql.len(), 2);
+    assert_eq!(sql.len(), 3);
     for (name, address) in &sql {
         assert_eq!(Box::pin(server_name(&served, *address)).await, *name);
     }

@@ -90,8 +90,8 @@ async fn estate(trail: &Trail) -> (Arc<Estate>, Arc<Canned>) {
     (Estate::open(environment(), wire, running()).await.unwrap(), canned)
 }
 
-fn ids(view: &TrailView) -> Vec<&str> {
-    view.events.iter().map(|event| event.id.as_str()).collect()
+fn ids(view: &TrailView) -> Vec<String> {
+    view.events.iter().map(|event| event.id).collect()
 }
 
 /// Waits until a view is as wanted; paused time moves on by itself.
@@ -119,11 +119,11 @@ async fn the_first_sweep_shows_changes_page_by_page_and_use_beside_them() {
     let mut views = follower.views();
     let first = until(&mut views, |view| !view.events.is_empty()).await;
     assert_eq!(ids(&first), ["e1", "e2"]);
-    assert_eq!(first.changes_since, None, "the sweep is not through");
-    let full = until(&mut views, |view| view.uses_since.is_some() && view.changes_since.is_some()).await;
+    assert_eq!(first.changes_since(), None, "the sweep is not through");
+    let full = until(&mut views, |view| view.uses_since().is_some() && view.changes_since().is_some()).await;
     assert_eq!(ids(&full), ["e1", "use", "e2", "e3"]);
-    assert_eq!(full.changes_since, Some(ago(24 * 60)));
-    assert!(full.health.failing.is_none() && full.health.last_success.is_some());
+    assert_eq!(full.changes_since(), Some(ago(24 * 60)));
+    assert!(full.failing().is_none() && full.has_answered());
     assert_eq!(full.lag(now()), Some(SignedDuration::from_mins(10)));
 }
 
@@ -136,7 +136,7 @@ async fn what_is_delivered_late_is_found_by_the_overlap_and_stands_in_its_place(
     let options = FollowOptions { uses_every: Duration::from_hours(2), ..FollowOptions::default() };
     let follower = Follower::spawn(&estate, options);
     let mut views = follower.views();
-    until(&mut views, |view| view.changes_since.is_some() && view.uses_since.is_some()).await;
+    until(&mut views, |view| view.changes_since().is_some() && view.uses_since().is_some()).await;
     let before = Instant::now();
     trail.deliver("late", ago(8), false);
     let view = until(&mut views, |view| view.events.len() == 2).await;
@@ -160,12 +160,12 @@ async fn throttling_is_said_waited_out_and_forgotten() {
     let begun = Instant::now();
     let follower = Follower::spawn(&estate, FollowOptions::default());
     let mut views = follower.views();
-    let throttled = until(&mut views, |view| view.health.throttled).await;
-    let why = &throttled.health.failing.as_ref().unwrap().1;
+    let throttled = until(&mut views, TrailView::throttled).await;
+    let why = &throttled.failing().unwrap().1;
     assert_eq!(why.cause, Cause::Throttled);
     assert!(why.reason.contains("throttled"), "{}", why.reason);
-    let well = until(&mut views, |view| view.changes_since.is_some()).await;
-    assert!(!well.health.throttled && well.health.failing.is_none());
+    let well = until(&mut views, |view| view.changes_since().is_some()).await;
+    assert!(!well.throttled() && well.failing().is_none());
     assert!(begun.elapsed() >= Duration::from_secs(1 + 2 + 4), "{:?}", begun.elapsed());
     assert!(canned.calls().len() <= 7, "no more than one try each wait");
 }
@@ -194,10 +194,10 @@ async fn a_lost_connection_leaves_what_is_known_and_the_sweep_goes_on() {
     let mut views = follower.views();
     until(&mut views, |view| view.events.len() == 2).await;
     trail.answer_instead(Err(crate::cloud::NoAnswer::ConnectionLost));
-    let failing = until(&mut views, |view| view.health.failing.is_some()).await;
+    let failing = until(&mut views, |view| view.failing().is_some()).await;
     assert!(failing.events.len() >= 2);
-    assert!(!failing.health.throttled);
-    let well = until(&mut views, |view| view.changes_since.is_some() && view.health.failing.is_none()).await;
+    assert!(!failing.throttled());
+    let well = until(&mut views, |view| view.changes_since().is_some() && view.failing().is_none()).await;
     assert_eq!(ids(&well), ["e1", "e2", "e3"]);
 }
 
@@ -210,8 +210,8 @@ async fn an_unreadable_record_is_counted_once_and_kept() {
     let follower = Follower::spawn(&estate, FollowOptions::default());
     let mut views = follower.views();
     tokio::time::sleep(Duration::from_mins(1)).await;
-    let view = until(&mut views, |view| view.uses_since.is_some()).await;
-    assert_eq!((view.events.unparsed_count(), ids(&view)), (1, vec!["e1"]));
+    let view = until(&mut views, |view| view.uses_since().is_some()).await;
+    assert_eq!((view.events.unparsed_count(), ids(&view)), (1, vec!["e1".to_owned()]));
     assert_eq!(&*view.events.unparsed().next().unwrap().raw, "{not json");
 }
 
@@ -220,7 +220,7 @@ async fn dropped_it_asks_no_more() {
     let (estate, canned) = estate(&Trail::default()).await;
     let follower = Follower::spawn(&estate, FollowOptions::default());
     let mut views = follower.views();
-    until(&mut views, |view| view.changes_since.is_some()).await;
+    until(&mut views, |view| view.changes_since().is_some()).await;
     drop(follower);
     let asked = canned.calls().len();
     tokio::time::sleep(Duration::from_hours(1)).await;
@@ -235,8 +235,8 @@ async fn a_sweep_cut_short_says_from_when_on_it_is_whole() {
     let options = FollowOptions { change_pages: 2, ..FollowOptions::default() };
     let follower = Follower::spawn(&estate, options);
     let mut views = follower.views();
-    let view = until(&mut views, |view| view.changes_since.is_some()).await;
-    assert_eq!(view.changes_since, Some(ago(4)));
+    let view = until(&mut views, |view| view.changes_since().is_some()).await;
+    assert_eq!(view.changes_since(), Some(ago(4)));
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,8 +249,8 @@ async fn reading_once_gives_both_kinds_and_says_how_far_it_reached() {
     let (estate, _) = estate(&trail).await;
     let view = load_once(&estate, SignedDuration::from_hours(1), Limits::default()).await;
     assert_eq!(ids(&view), ["change", "use"]);
-    assert!(view.health.failing.is_none(), "a throttled page is asked again");
-    assert!(view.changes_since.unwrap() <= ago(59) && view.uses_since.unwrap() <= ago(59));
+    assert!(view.failing().is_none(), "a throttled page is asked again");
+    assert!(view.changes_since().unwrap() <= ago(59) && view.uses_since().unwrap() <= ago(59));
 }
 
 #[tokio::test(start_paused = true)]
@@ -263,6 +263,34 @@ async fn reading_once_says_what_it_may_not_see() {
     ));
     let (estate, _) = estate(&trail).await;
     let view = load_once(&estate, SignedDuration::from_hours(1), Limits::default()).await;
-    let (_, why) = view.health.failing.unwrap();
-    assert_eq!((why.cause, view.changes_since), (Cause::Denied, None));
+    let (_, why) = view.failing().unwrap();
+    assert_eq!((why.cause, view.changes_since()), (Cause::Denied, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keys_own_events_are_read_back_on_demand_and_it_is_said_how_far() {
+    let trail = Trail::default();
+    trail.deliver("recent", ago(5), false);
+    trail.deliver("two-days-old", ago(2 * 24 * 60), true);
+    let (estate, canned) = estate(&trail).await;
+    let follower = Follower::spawn(&estate, FollowOptions::default());
+    let mut views = follower.views();
+    until(&mut views, |view| view.changes_since().is_some() && view.uses_since().is_some()).await;
+    let key: crate::model::arn::KeyArn = "arn:aws:kms:eu-west-1:111122223333:key/1234".parse().unwrap();
+    let week = SignedDuration::from_hours(7 * 24);
+    assert!(follower.backfills().ask(&key, week));
+    let view = until(&mut views, |view| view.backfill(&key).is_some_and(|one| one.reach.is_some())).await;
+    assert_eq!(ids(&view), ["recent", "two-days-old"]);
+    assert!(view.backfill(&key).unwrap().reach.unwrap() <= ago(6 * 24 * 60));
+    let asked = |call: &Call| call.input["LookupAttributes"][0]["AttributeValue"] == key.as_str();
+    let times = canned.calls().iter().filter(|call| asked(call)).count();
+    assert!(follower.backfills().ask(&key, week));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    assert_eq!(
+        canned.calls().iter().filter(|call| asked(call)).count(),
+        times,
+        "what is here is not asked for again"
+    );
+    let foreign: crate::model::arn::KeyArn = "arn:aws:kms:us-gov-west-1:111122223333:key/1".parse().unwrap();
+    assert!(!follower.backfills().ask(&foreign, week), "no Region that is followed");
 }

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{parse, parse_file};
+use super::{Particulars, parse, particulars};
 use crate::model::event::{Outcome, Severity};
 use crate::model::text::Untrusted;
 
@@ -191,11 +191,123 @@ fn a_record_without_id_time_or_name_is_kept_as_it_came() {
 }
 
 #[test]
-fn a_trail_file_gives_each_record_or_its_error() {
-    let file = json!({ "Records": [disabled(), 7, disabled()] }).to_string();
-    let records = parse_file(&file).unwrap();
-    assert_eq!(records.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
-    assert!(parse_file("{}").is_err());
+fn a_record_is_the_same_in_every_wrapping() {
+    let bare = disabled();
+    let event = parse(&bare.to_string()).unwrap();
+    let looked_up = json!({"EventId": "e-1", "EventName": "DisableKey", "CloudTrailEvent": bare.to_string()});
+    let bridged = json!({"version": "0", "detail-type": "AWS API Call via CloudTrail", "detail": bare});
+    for wrapped in [looked_up, bridged] {
+        assert_eq!(parse(&wrapped.to_string()).unwrap(), event);
+    }
+}
+
+#[test]
+fn who_called_is_told_in_every_part() {
+    let who = parse(&disabled().to_string()).unwrap().who;
+    assert_eq!(who.session.as_ref().map(Untrusted::raw), Some("INC-2026-0142"));
+    assert_eq!(who.source_identity.as_ref().map(Untrusted::raw), Some("oncall-b"));
+    assert!(who.principal.unwrap().raw().contains("assumed-role/emergency-key-admin"));
+    assert!(who.access_key.is_some());
+    let for_rds =
+        with(&[("/userIdentity", json!({"type": "AssumedRole", "invokedBy": "rds.amazonaws.com"}))]);
+    let event = parse(&for_rds.to_string()).unwrap();
+    assert!(event.who.is_service() && !event.crosses_accounts());
+}
+
+#[test]
+fn a_call_across_accounts_is_seen_by_its_accounts_or_its_shared_id() {
+    let other = with(&[("/recipientAccountId", json!("444455556666"))]);
+    assert!(parse(&other.to_string()).unwrap().crosses_accounts());
+    let mut shared = disabled();
+    shared["sharedEventID"] = json!("5e");
+    assert!(parse(&shared.to_string()).unwrap().crosses_accounts());
+}
+
+#[test]
+fn fields_of_an_unforeseen_kind_count_as_absent() {
+    let record = with(&[
+        ("/resources", json!({"ARN": KEY})),
+        ("/requestParameters", json!("as text")),
+        ("/responseElements", json!([1, 2])),
+        ("/userIdentity", json!(7)),
+        ("/eventSource", json!({"x": 1})),
+        ("/readOnly", json!("perhaps")),
+    ]);
+    let event = parse(&record.to_string()).unwrap();
+    assert_eq!((event.keys.len(), event.who.name.raw(), event.source.raw()), (0, "unknown", ""));
+    assert_eq!(event.read_only, None);
+}
+
+#[test]
+fn rds_names_its_key_as_kms_key_id() {
+    let record = with(&[
+        ("/eventSource", json!("rds.amazonaws.com")),
+        ("/eventName", json!("CreateDBInstance")),
+        ("/resources", Value::Null),
+        ("/responseElements", json!({"kmsKeyId": KEY})),
+        ("/requestParameters", json!({"kmsKeyId": "alias/buzz"})),
+    ]);
+    assert_eq!(parse(&record.to_string()).unwrap().keys[0].as_str(), KEY);
+}
+
+fn particulars_of(name: &str, parameters: Value) -> Option<Particulars> {
+    let raw = with(&[("/eventName", json!(name)), ("/requestParameters", parameters)]).to_string();
+    particulars(&parse(&raw).unwrap(), &raw)
+}
+
+#[test]
+fn what_a_judgement_needs_is_had_from_the_record() {
+    assert_eq!(
+        particulars_of("PutKeyPolicy", json!({"policy": "{}", "bypassPolicyLockoutSafetyCheck": true})),
+        Some(Particulars::KeyPolicy { policy: "{}".into(), bypasses_lockout_check: true })
+    );
+    assert_eq!(
+        particulars_of(
+            "CreateGrant",
+            json!({"granteePrincipal": "g", "operations": ["Decrypt"], "constraints": {}})
+        ),
+        Some(Particulars::Grant {
+            grantee: Some("g".into()),
+            retiring: None,
+            operations: vec!["Decrypt".into()],
+            is_constrained: false
+        })
+    );
+    assert_eq!(
+        particulars_of("ScheduleKeyDeletion", json!({"pendingWindowInDays": 7})),
+        Some(Particulars::Deletion { window_days: Some(7) })
+    );
+    assert_eq!(
+        particulars_of("EnableKeyRotation", json!({"rotationPeriodInDays": "odd"})),
+        Some(Particulars::RotationOn { period_days: None })
+    );
+    assert_eq!(
+        particulars_of("UpdateAlias", json!({"aliasName": "alias/a", "targetKeyId": "k"})),
+        Some(Particulars::Alias { name: Some("alias/a".into()), target: Some("k".into()) })
+    );
+    assert_eq!(particulars_of("DisableKey", json!({})), None);
+}
+
+#[test]
+fn selectors_that_leave_kms_out_are_seen_in_both_forms() {
+    let leaves_out = |parameters: Value| match particulars_of("PutEventSelectors", parameters) {
+        Some(Particulars::EventSelectors { leaves_out_kms, leaves_out_management, .. }) => {
+            (leaves_out_kms, leaves_out_management)
+        }
+        other => panic!("{other:?}"),
+    };
+    let basic = |fields: Value| json!({"trailName": "t", "eventSelectors": [fields]});
+    let without = basic(
+        json!({"includeManagementEvents": true, "excludeManagementEventSources": ["kms.amazonaws.com"]}),
+    );
+    assert_eq!(leaves_out(without), (true, false));
+    assert_eq!(leaves_out(basic(json!({"includeManagementEvents": false}))), (false, true));
+    assert_eq!(leaves_out(basic(json!({"includeManagementEvents": true}))), (false, false));
+    let advanced = json!({"advancedEventSelectors": [{"fieldSelectors": [
+        {"field": "eventCategory", "equals": ["Management"]},
+        {"field": "eventSource", "notEquals": ["kms.amazonaws.com"]}
+    ]}]});
+    assert_eq!(leaves_out(advanced), (true, false));
 }
 
 /// Any JSON value at all, small.
@@ -244,11 +356,10 @@ proptest! {
     #[test]
     fn no_change_to_a_record_makes_it_panic_or_lose_its_text(place in prop::sample::select(&PLACES[..]), value in any_json()) {
         let text = with(&[(place, value)]).to_string();
-        let raw = match parse(&text) {
-            Ok(event) => event.raw,
-            Err(unparsed) => unparsed.raw,
-        };
-        prop_assert_eq!(&*raw, text.as_str());
+        match parse(&text) {
+            Ok(event) => drop(particulars(&event, &text)),
+            Err(unparsed) => prop_assert_eq!(&*unparsed.raw, text.as_str()),
+        }
     }
 
     #[test]

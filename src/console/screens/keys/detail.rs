@@ -2,22 +2,22 @@
 
 use jiff::Timestamp;
 
+use super::facts::kms_key;
 use super::tone_of;
+use crate::console::commands::Command;
 use crate::console::state::State;
 use crate::console::theme::Tone;
 use crate::console::widgets::sheet::Sheet;
 use crate::console::widgets::text::Paragraph;
-use crate::inventory::present::{key_state, row_state};
-use crate::model::age::{RotationAge, ago, short};
-use crate::model::arn::KeyArn;
+use crate::inventory::present::row_state;
 use crate::model::catalog::Envelope;
-use crate::model::key::{AutomaticRotation, Grant, KmsKey};
-use crate::model::pair::{CmkRef, KeyLink, Pair, Row};
+use crate::model::key::KmsKey;
+use crate::model::pair::{CmkRef, EstateMark, Inventory, KeyLink, Pair, Row};
 
 /// The page about a row.
 pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 12);
-    let (kind, words) = row_state(&state.snapshot.inventory, row, &state.options.age, state.now);
+    let (kind, words) = row_state(&state.snapshot.inventory, row, &state.place().age, state.now);
     match row {
         Row::Pair(pair) => sheet.heading(pair.cek.to_string()),
         Row::UnusedMasterKey { cmk } => sheet.heading(cmk.name.to_string()),
@@ -30,6 +30,7 @@ pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
         Row::UnreadableDatabase { database, .. } => sheet.heading(database.database.to_string()),
         Row::UnreadableServer { server, .. } => sheet.heading(server.to_string()),
         Row::UnreadableRegion { region, .. } => sheet.heading(format!("KMS {}", told(region))),
+        Row::UnreadableEnvironment { environment, .. } => sheet.heading(told(environment)),
     }
     sheet.text(format!("{} {words}", kind.glyph()), tone_of(kind));
     odd(&mut sheet, row);
@@ -38,10 +39,10 @@ pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
         depends(&mut sheet, state, key);
     }
     match row {
-        Row::Pair(pair) => sql_pair(&mut sheet, pair),
+        Row::Pair(pair) => sql_pair(&mut sheet, &state.snapshot.inventory, pair),
         Row::UnusedMasterKey { cmk } => {
             sheet.heading("SQL SERVER");
-            sql_cmk(&mut sheet, cmk);
+            sql_cmk(&mut sheet, &state.snapshot.inventory, cmk);
         }
         _ => {}
     }
@@ -57,6 +58,9 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
                 Tone::Notice,
             );
         }
+        Row::UnreadableEnvironment { why, .. } => {
+            sheet.text(format!("Nothing of it is in the list: {}", told(&why.reason)), Tone::Notice);
+        }
         Row::UnreadableDatabase { why, .. } | Row::UnreadableServer { why, .. } => {
             sheet.text(format!("Its pairs are missing from the list: {}", told(&why.reason)), Tone::Notice);
         }
@@ -69,9 +73,7 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
                 Tone::Notice,
             );
         }
-        Row::UnreferencedKey { .. } => {
-            sheet.text("No visible column master key names this KMS key.", Tone::Dim);
-        }
+        Row::UnreferencedKey { estate, .. } => unnamed(sheet, estate),
         Row::UnusedMasterKey { .. } => {
             sheet.text("This column master key wraps no column encryption key.", Tone::Dim);
         }
@@ -79,7 +81,7 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
     }
     match row.cmk().map(|cmk| &cmk.link) {
         Some(KeyLink::NotVisible { why, .. }) => {
-            sheet.text(format!("The KMS key cannot be seen: {}", told(&why.reason)), Tone::Notice);
+            sheet.text(format!("The KMS key is not visible: {}", told(&why.reason)), Tone::Notice);
         }
         Some(KeyLink::Gone { .. }) => {
             sheet.text(
@@ -92,68 +94,6 @@ fn odd(sheet: &mut Sheet<'_>, row: &Row) {
         }
         _ => {}
     }
-}
-
-fn kms_key(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
-    let now = state.now;
-    sheet.heading(format!("KMS KEY · read {} ago", ago(key.read_at, now)));
-    let (kind, _) = key_state(key, &state.options.age, now);
-    sheet.fact("name", key.name(), Tone::Strong);
-    sheet.fact("arn", key.arn.to_string(), Tone::Text);
-    let until =
-        key.deletion_date.map(|at| format!(" · {} or up to a day later", day(at))).unwrap_or_default();
-    sheet.fact("state", format!("{} {}{until}", kind.glyph(), key.state), tone_of(kind));
-    sheet.fact("kind", format!("{} · {} · {}", key.spec, key.usage, key.origin), Tone::Text);
-    if let Some(multi) = &key.multi_region {
-        let role = if multi.primary == key.arn { "primary" } else { "replica" };
-        let regions: Vec<&str> =
-            std::iter::once(&multi.primary).chain(&multi.replicas).map(KeyArn::region).collect();
-        sheet.fact(
-            "multi-Region",
-            format!("{role}; {}: each has its own state", regions.join(", ")),
-            Tone::Text,
-        );
-    }
-    if !key.description.is_empty() {
-        sheet.fact("description", key.description.to_string(), Tone::Text);
-    }
-    sheet.seen("aliases", &key.aliases, |all| listed(all));
-    rotation(sheet, state, key);
-    sheet.seen("last used", &key.last_use, |last| match (&last.used, last.tracked_since) {
-        (Some((at, operation)), _) => format!("{} ago, {operation}", ago(*at, now)),
-        (None, Some(since)) => format!("no use seen since {}", day(since)),
-        (None, None) => "no use seen".to_owned(),
-    });
-    if let Some(at) = key.valid_to {
-        let tone = if at < now + crate::model::age::DAY * 14 { Tone::Warn } else { Tone::Text };
-        sheet.fact("material", format!("expires {} (in {})", day(at), short(at.duration_since(now))), tone);
-    }
-    sheet.fact("created", format!("{} ({} ago)", day(key.created), ago(key.created, now)), Tone::Text);
-    sheet.seen("tags", &key.tags, |tags| {
-        listed(&tags.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
-    });
-}
-
-fn rotation(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
-    let now = state.now;
-    sheet.seen("age", &RotationAge::of(key, &state.options.age, now), |age| {
-        format!("{} d of {} since {}", age.days, age.policy_told(), day(age.since))
-    });
-    match key.automatic_rotation() {
-        AutomaticRotation::Impossible(why) => sheet.fact("rotation", format!("manual: {why}"), Tone::Text),
-        AutomaticRotation::Possible => sheet.seen("rotation", &key.rotation, |status| {
-            if !status.automatic {
-                return "automatic rotation is off".to_owned();
-            }
-            let every = status.period_days.map(|days| format!(" every {days} d")).unwrap_or_default();
-            let next = status.next.map(|at| format!(", next {}", day(at))).unwrap_or_default();
-            format!("automatic{every}{next}")
-        }),
-    }
-    sheet.seen("rotations", &key.rotations, |all| {
-        let times: Vec<String> = all.iter().filter_map(|rotation| rotation.at).map(day).take(4).collect();
-        if times.is_empty() { "none yet: its first material".to_owned() } else { listed(&times) }
-    });
 }
 
 fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
@@ -192,7 +132,34 @@ fn depends(sheet: &mut Sheet<'_>, state: &State, key: &KmsKey) {
         }),
         None => sheet.fact("RDS storage", "? this Region's instances are not read", Tone::Notice),
     }
-    sheet.seen("grants", &key.grants, |grants| grants_told(grants));
+    sheet.seen("grants", &key.grants, |grants| match grants.len() {
+        0 => "none".to_owned(),
+        some => counted(some, "grant"),
+    });
+    if let Some(open) = state.options.keymap.key(Command::Dependents) {
+        sheet.fact("", format!("{open} shows who uses it, who may, and each grant and column"), Tone::Dim);
+    }
+}
+
+/// A key that no CMK names: whether it should have one.
+fn unnamed(sheet: &mut Sheet<'_>, estate: &EstateMark) {
+    let nobody = "No visible column master key names this KMS key";
+    match estate {
+        EstateMark::Marked { by } => {
+            sheet.text(format!("{nobody}, though it is marked as of this estate by {by}."), Tone::Notice);
+        }
+        EstateMark::StandsBy { named } => {
+            let told = format!("{nobody}; one names its relative in {}: it stands by.", told(named.region()));
+            sheet.text(told, Tone::Dim);
+        }
+        EstateMark::Unmarked => sheet.text(format!("{nobody}."), Tone::Dim),
+        EstateMark::CannotTell { why } => {
+            sheet.text(
+                format!("{nobody}. Whether it is marked as of this estate is {}", told(&why.to_string())),
+                Tone::Notice,
+            );
+        }
+    }
 }
 
 /// `1 column`, `2 columns`.
@@ -201,26 +168,10 @@ pub fn counted(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Grants, counted by who holds them.
-#[must_use]
-pub fn grants_told(grants: &[Grant]) -> String {
-    if grants.is_empty() {
-        return "none".to_owned();
-    }
-    let mut by_holder = std::collections::BTreeMap::<String, usize>::new();
-    for grant in grants {
-        let holder = grant.grantee.to_string();
-        let short = holder.rsplit(['/', ':']).next().unwrap_or(&holder).to_owned();
-        *by_holder.entry(short).or_default() += 1;
-    }
-    let told: Vec<String> = by_holder.iter().map(|(holder, count)| format!("{holder} {count}")).collect();
-    format!("{} ({})", grants.len(), listed(&told))
-}
-
-fn sql_pair(sheet: &mut Sheet<'_>, pair: &Pair) {
+fn sql_pair(sheet: &mut Sheet<'_>, inventory: &Inventory, pair: &Pair) {
     sheet.heading("SQL SERVER");
     sheet.fact("column key", format!("{} (id {})", pair.cek, pair.cek_id), Tone::Strong);
-    sql_cmk(sheet, &pair.cmk);
+    sql_cmk(sheet, inventory, &pair.cmk);
     sheet.fact("algorithm", pair.algorithm.to_string(), Tone::Text);
     match &pair.envelope {
         Envelope::Common { ciphertext_bytes, signature_bytes, key_path } => {
@@ -239,15 +190,36 @@ fn sql_pair(sheet: &mut Sheet<'_>, pair: &Pair) {
     }
     sheet.fact("columns", pair.columns.len().to_string(), Tone::Text);
     for column in pair.columns.iter().take(40) {
-        sheet.fact("", format!("{}.{}.{}", column.schema, column.table, column.name), Tone::Dim);
+        let encryption = column.encryption.word();
+        sheet.fact(
+            "",
+            format!("{}.{}.{} · {encryption}", column.schema, column.table, column.name),
+            Tone::Dim,
+        );
+    }
+    if pair.columns.len() > 40 {
+        sheet.fact("", format!("… and {} more", pair.columns.len() - 40), Tone::Dim);
     }
 }
 
-fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
+fn sql_cmk(sheet: &mut Sheet<'_>, inventory: &Inventory, cmk: &CmkRef) {
     sheet.fact("master key", cmk.name.to_string(), Tone::Text);
     sheet.fact("database", format!("{} on {}", cmk.database.database, cmk.database.server), Tone::Text);
+    if let Some(database) = inventory.database(&cmk.database) {
+        sheet.seen("TDE", &database.tde, |tde| {
+            tde.as_ref().map_or_else(|| "none: no database encryption key".to_owned(), ToString::to_string)
+        });
+    }
     sheet.fact("provider", cmk.provider.to_string(), Tone::Text);
     sheet.fact("key path", cmk.key_path.to_string(), Tone::Text);
+    if cmk.siblings > 0 {
+        let others = counted(cmk.siblings as usize, "other master key");
+        sheet.fact(
+            "",
+            format!("{others} lead to the same KMS key: what is done to it is done to all"),
+            Tone::Notice,
+        );
+    }
     if let KeyLink::ThroughAlias { alias, .. } = &cmk.link {
         sheet.fact(
             "",
@@ -257,14 +229,14 @@ fn sql_cmk(sheet: &mut Sheet<'_>, cmk: &CmkRef) {
     }
 }
 
-fn listed<T: ToString>(all: &[T]) -> String {
+pub(super) fn listed<T: ToString>(all: &[T]) -> String {
     if all.is_empty() {
         return "none".to_owned();
     }
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn day(at: Timestamp) -> String {
+pub(super) fn day(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d").to_string()
 }
 

@@ -1,113 +1,281 @@
 //! The Keys screen: the pairs, and what is behind the one that is selected.
 
+mod copy;
 mod detail;
+mod facts;
+mod identity;
+mod list;
 mod reach;
+mod view;
+
+use std::collections::HashSet;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Screen, filter_line};
+use super::Screen;
 use crate::console::commands::Command;
+use crate::console::dependents;
 use crate::console::prompt::{StartForm, target_of};
 use crate::console::state::{Action, Overlay, State, Words};
 use crate::console::theme::Tone;
-use crate::console::widgets::gauge::gauge;
+use crate::console::widgets::input::TextInput;
 use crate::console::widgets::panel;
 use crate::console::widgets::picker::Picker;
 use crate::console::widgets::scroll::Scroll;
-use crate::console::widgets::table::{Cell, Column, Table, instead_of_rows};
-use crate::console::widgets::text::width;
-use crate::inventory::present::{PairLine, StateKind, line};
-use crate::inventory::{Column as By, Filter, Sort};
-use crate::model::age::Verdict;
+use crate::filter::Mistake;
+use crate::inventory::find::{self, group};
+use crate::inventory::present::StateKind;
+use crate::inventory::{Column, Filter, Grouping, RowId, Sort};
+use crate::model::arn::KeyArn;
 use crate::model::pair::{Inventory, Row};
+use identity::identity;
 
-pub use detail::{counted, grants_told};
+pub use copy::{CopyMenu, draw as draw_copy};
+pub use detail::counted;
 pub use reach::Reach;
+pub use view::{ViewMenu, draw as draw_view};
 
 /// From here on the detail stands beside the list.
 pub const WIDE: u16 = 120;
 
 /// What the Keys screen remembers.
-#[derive(Default)]
 pub struct KeysScreen {
-    pub picker: Picker,
+    pub picker: Picker<Entry>,
     pub detail: Scroll,
     /// Whether the keys move the detail; on a narrow screen it is all that is seen then.
     pub in_detail: bool,
-    sort: Order,
+    /// Whether what depends on the key stands in the detail's place.
+    pub dependents: bool,
+    /// The last filter that could be read; what is typed now may not be one yet.
+    filter: Filter,
+    /// Why what is typed is none.
+    mistake: Option<Mistake>,
+    /// How many rows it lets through.
+    shown: usize,
+    /// Words that were taken for what comes closest.
+    loosely: Vec<String>,
+    /// By state, the most urgent first, to begin with.
+    sort: Sort,
+    grouping: Option<Grouping>,
+    groups: Vec<Head>,
+    /// Groups whose rows are not shown.
+    folded: HashSet<u64>,
+    /// Rows that are marked, by what they are about: they stay marked whatever comes in.
+    marked: HashSet<u64>,
+    columns: Vec<Column>,
     /// Whether somebody has moved in the list: from then on the selection stays with its row, whatever comes in.
     touched: bool,
 }
 
-/// By what the rows are sorted; by state, the most urgent first, to begin with.
-struct Order(Sort);
+/// A line of the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// The head of a group, by its place.
+    Group(u32),
+    Row(RowId),
+}
 
-impl Default for Order {
-    fn default() -> Self {
-        Self(Sort { column: By::State, descending: false })
+/// The head of a group.
+struct Head {
+    mark: u64,
+    rows: Vec<RowId>,
+}
+
+impl KeysScreen {
+    /// An empty list with these columns.
+    #[must_use]
+    pub fn new(columns: Vec<Column>) -> Self {
+        Self {
+            picker: Picker::default(),
+            detail: Scroll::default(),
+            in_detail: false,
+            dependents: false,
+            filter: Filter::default(),
+            mistake: None,
+            shown: 0,
+            loosely: Vec::new(),
+            sort: Sort { column: Column::State, descending: false },
+            grouping: None,
+            groups: Vec::new(),
+            folded: HashSet::new(),
+            marked: HashSet::new(),
+            columns,
+            touched: false,
+        }
+    }
+
+    fn on_group(&self) -> bool {
+        !self.in_detail && matches!(self.picker.chosen(), Some(Entry::Group(_)))
+    }
+
+    /// The rows of the line that is selected: one, or a group's.
+    fn chosen(&self) -> &[RowId] {
+        match self.picker.chosen() {
+            Some(Entry::Row(id)) => std::slice::from_ref(id),
+            Some(Entry::Group(group)) => self.groups.get(*group as usize).map_or(&[], |head| &head.rows),
+            None => &[],
+        }
     }
 }
 
-/// The orders that `s` goes through, and the column of the screen that each stands over.
-const ORDERS: [(By, usize); 7] = [
-    (By::State, 0),
-    (By::ColumnKey, 1),
-    (By::MasterKey, 2),
-    (By::Database, 3),
-    (By::Rotated, 4),
-    (By::Next, 6),
-    (By::LastUsed, 7),
-];
-
-const fn columns(age_title: &'static str) -> [Column; 8] {
-    [
-        Column { title: "  STATE", min: 15, max: 16, sacrifice: 0 },
-        Column { title: "COLUMN KEY", min: 18, max: 30, sacrifice: 1 },
-        Column { title: "MASTER KEY", min: 20, max: 40, sacrifice: 0 },
-        Column { title: "DATABASE", min: 10, max: 20, sacrifice: 3 },
-        Column { title: "ROTATED", min: 7, max: 8, sacrifice: 2 },
-        Column { title: age_title, min: 16, max: 17, sacrifice: 4 },
-        Column { title: "NEXT", min: 6, max: 8, sacrifice: 6 },
-        Column { title: "LAST USED", min: 9, max: 10, sacrifice: 5 },
-    ]
-}
-
-/// Takes the inventory's rows anew; the selection stays with the row that it had in the one `before`.
-pub fn refresh(state: &mut State, before: &Inventory) {
-    let selected =
-        state.keys.picker.selected().filter(|_| state.keys.touched).and_then(|row| before.rows.get(row));
-    let rows = matching(state);
-    state.keys.picker.show(rows, |row| {
-        let now = state.snapshot.inventory.rows.get(row);
-        selected.zip(now).is_some_and(|(before, now)| reach::same(before, now))
+/// Takes a part's rows anew; the selection stays with the row that it had in the inventory `before`.
+pub fn refresh(state: &mut State, part: usize, before: &Inventory) {
+    let chosen = state.keys.picker.chosen().copied().filter(|_| state.keys.touched);
+    let head = chosen.and_then(|entry| match entry {
+        Entry::Group(group) => state.keys.groups.get(group as usize).map(|head| head.mark),
+        Entry::Row(_) => None,
     });
+    let entries = entries(state);
+    let state_now = &*state;
+    let same = |entry: &Entry| match (chosen, *entry) {
+        (Some(Entry::Row(was)), Entry::Row(is)) if was.part == is.part && usize::from(is.part) == part => {
+            let was = before.rows.get(was.row as usize);
+            was.zip(state_now.row(is)).is_some_and(|(was, is)| reach::same(was, is))
+        }
+        (Some(Entry::Row(was)), Entry::Row(is)) => was == is,
+        (Some(Entry::Group(_)), Entry::Group(group)) => {
+            head == state_now.keys.groups.get(group as usize).map(|head| head.mark)
+        }
+        _ => false,
+    };
+    let at = entries.iter().position(same);
+    show(state, entries, at);
 }
 
-/// Applies the filter as it is typed now.
+/// Applies the filter as it is typed now. What is no filter leaves the list as it was.
 pub fn refilter(state: &mut State) {
-    let rows = matching(state);
-    state.keys.touched = true;
-    state.keys.picker.show_from_top(rows);
-    state.keys.detail.reset();
+    match Filter::parse(state.keys.picker.filter.text()) {
+        Ok(filter) => {
+            state.keys.mistake = None;
+            state.keys.filter = filter;
+            state.keys.touched = true;
+            let entries = entries(state);
+            state.keys.picker.show_from_top(entries);
+            state.keys.detail.reset();
+            follow(state);
+        }
+        Err(mistake) => state.keys.mistake = Some(mistake),
+    }
 }
 
-fn matching(state: &State) -> Vec<u32> {
-    let filter = Filter::parse(state.keys.picker.filter.text());
-    state.snapshot.index.matching(&filter, Some(state.keys.sort.0))
+/// The lines of the list, as filter, order and groups have it.
+fn entries(state: &mut State) -> Vec<Entry> {
+    let parts = state.listed();
+    let found = find::find(&parts, &state.keys.filter, Some(state.keys.sort), state.now);
+    let heads: Vec<Head> = match state.keys.grouping {
+        None => Vec::new(),
+        Some(by) => {
+            let groups = group(&parts, &found.rows, by);
+            groups.into_iter().map(|group| Head { mark: group.mark, rows: group.rows }).collect()
+        }
+    };
+    drop(parts);
+    let keys = &mut state.keys;
+    keys.shown = found.rows.len();
+    keys.loosely = found.loosely;
+    keys.groups = heads;
+    if keys.grouping.is_none() {
+        return found.rows.into_iter().map(Entry::Row).collect();
+    }
+    let mut entries = Vec::with_capacity(keys.shown + keys.groups.len());
+    for (number, head) in (0..).zip(&keys.groups) {
+        entries.push(Entry::Group(number));
+        if !keys.folded.contains(&head.mark) {
+            entries.extend(head.rows.iter().copied().map(Entry::Row));
+        }
+    }
+    entries
+}
+
+/// Shows these lines, with the one at `selected` selected.
+fn show(state: &mut State, entries: Vec<Entry>, selected: Option<usize>) {
+    let wanted = selected.and_then(|at| entries.get(at)).copied();
+    state.keys.picker.show_where(entries, |entry| Some(*entry) == wanted);
+    follow(state);
+}
+
+/// Makes the list anew; the selection stays with its row, or goes to the head of its group.
+fn rearrange(state: &mut State) {
+    let row = state.keys.chosen().first().copied();
+    let was_head = matches!(state.keys.picker.chosen(), Some(Entry::Group(_)));
+    let entries = entries(state);
+    let groups = &state.keys.groups;
+    let is_head_of = |entry: &Entry| match *entry {
+        Entry::Group(group) => row.is_some_and(|row| groups[group as usize].rows.contains(&row)),
+        Entry::Row(_) => false,
+    };
+    let own = || entries.iter().position(|entry| row.is_some_and(|row| *entry == Entry::Row(row)));
+    let head = || entries.iter().position(is_head_of);
+    let at = if was_head { head().or_else(own) } else { own().or_else(head) };
+    show(state, entries, at);
+}
+
+/// The environment of the selected row comes into focus.
+fn follow(state: &mut State) {
+    if state.screen == Screen::Keys
+        && let Some(id) = state.keys.chosen().first()
+    {
+        state.look_at(usize::from(id.part));
+    }
+}
+
+/// Selects the first row of an environment.
+pub fn select_environment(state: &mut State, part: usize) {
+    let is_of = |entry: &Entry| matches!(entry, Entry::Row(id) if usize::from(id.part) == part);
+    if let Some(at) = state.keys.picker.rows().iter().position(is_of) {
+        state.keys.touched = true;
+        state.keys.picker.list.selected = at;
+        state.keys.detail.reset();
+    }
 }
 
 fn sort_by(state: &mut State, sort: Sort) {
-    state.keys.sort = Order(sort);
-    let selected = state.keys.picker.selected();
-    let rows = matching(state);
-    state.keys.picker.show(rows, |row| Some(row) == selected);
+    state.keys.sort = sort;
+    rearrange(state);
 }
 
-/// The row that is selected.
+/// Back to the list, whose selection was moved by hand.
+pub fn leave_detail(state: &mut State) {
+    state.keys.in_detail = false;
+    state.keys.touched = true;
+    follow(state);
+}
+
+/// Sorts by the column whose heading was clicked; a second click turns the order round.
+pub fn sort_by_heading(state: &mut State, heading: usize) {
+    let Some(column) = list::columns(state).get(heading).copied() else { return };
+    let descending = state.keys.sort.column == column && !state.keys.sort.descending;
+    sort_by(state, Sort { column, descending });
+}
+
+/// The row that is selected; none where a group's head is.
 #[must_use]
 pub fn selected(state: &State) -> Option<&Row> {
-    state.snapshot.inventory.rows.get(state.keys.picker.selected()?)
+    match state.keys.picker.chosen()? {
+        Entry::Row(id) => state.row(*id),
+        Entry::Group(_) => None,
+    }
+}
+
+/// The keys of each environment that somebody can see now, the selected one first.
+#[must_use]
+pub fn on_screen(state: &State) -> Vec<Vec<KeyArn>> {
+    let mut keys: Vec<Vec<KeyArn>> = vec![Vec::new(); state.parts.len()];
+    if state.screen != Screen::Keys {
+        return keys;
+    }
+    let picker = &state.keys.picker;
+    let drawn = picker.list.drawn().filter_map(|index| picker.rows().get(index));
+    for entry in picker.chosen().into_iter().chain(drawn) {
+        let Entry::Row(id) = entry else { continue };
+        let Some(arn) = state.row(*id).and_then(Row::key_arn) else { continue };
+        let keys = &mut keys[usize::from(id.part)];
+        if !keys.contains(arn) {
+            keys.push(arn.clone());
+        }
+    }
+    keys
 }
 
 /// Answers a command.
@@ -120,44 +288,116 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     }
     if keys.picker.list.on_command(command, count) {
         keys.detail.reset();
+        follow(state);
         return Vec::new();
     }
     match command {
-        Command::Open | Command::Right => keys.in_detail = count > 0,
-        Command::Left => keys.in_detail = false,
-        Command::Back if keys.in_detail => keys.in_detail = false,
+        Command::Open if keys.on_group() => fold(state, None),
+        Command::Right if keys.on_group() => fold(state, Some(false)),
+        Command::Left if keys.on_group() => fold(state, Some(true)),
+        Command::Open => {
+            keys.in_detail = count > 0;
+            if std::mem::take(&mut keys.dependents) {
+                keys.detail.reset();
+            }
+        }
+        Command::Right => keys.in_detail = count > 0,
+        Command::Left if keys.in_detail => {
+            keys.in_detail = false;
+            // Where it does not stand beside the list it is not there any more.
+            keys.dependents &= state.size.0 >= WIDE;
+        }
+        Command::Left => to_head(state),
+        Command::Back if keys.in_detail || keys.dependents => {
+            keys.in_detail = false;
+            if std::mem::take(&mut keys.dependents) {
+                keys.detail.reset();
+            }
+        }
         Command::Back if keys.picker.filtered() => {
             keys.picker.filter.clear();
             refilter(state);
         }
-        Command::Sort => {
-            let at = ORDERS.iter().position(|(by, _)| *by == keys.sort.0.column).unwrap_or(0);
-            let next = Sort { column: ORDERS[(at + 1) % ORDERS.len()].0, descending: false };
-            sort_by(state, next);
-        }
+        Command::Sort => sort_by_next(state),
         Command::SortReverse => {
-            let turned = Sort { descending: !keys.sort.0.descending, ..keys.sort.0 };
+            let turned = Sort { descending: !keys.sort.descending, ..keys.sort };
             sort_by(state, turned);
         }
-        Command::Copy => return copy(state),
+        Command::View => state.overlay = Some(Overlay::View(ViewMenu::of(state))),
+        Command::Group => group_by_next(state),
+        Command::FoldAll => fold_all(state),
+        Command::Mark => copy::mark(state),
+        Command::MarkAll => copy::mark_all(state),
+        Command::Copy => return copy::open(state),
         Command::StartRunbook => start(state),
-        Command::EventsOfKey => events_of_key(state),
+        Command::EventsOfKey => return events_of_key(state),
+        Command::Dependents => return depends(state),
         _ => {}
     }
     Vec::new()
 }
 
-fn copy(state: &mut State) -> Vec<Action> {
-    let copied = selected(state).and_then(|row| match (row.key_arn(), row.cmk()) {
-        (Some(arn), _) => Some((arn.to_string(), "the KMS key's ARN")),
-        (None, Some(cmk)) => Some((cmk.key_path.to_string(), "the key path")),
-        (None, None) => None,
-    });
-    let Some((text, what)) = copied else {
-        state.say(Words::plain("this row has no KMS key to copy"));
-        return Vec::new();
+fn sort_by_next(state: &mut State) {
+    let columns = list::columns(state);
+    let at = columns.iter().position(|column| *column == state.keys.sort.column);
+    let next = columns[at.map_or(0, |at| (at + 1) % columns.len())];
+    sort_by(state, Sort { column: next, descending: false });
+}
+
+fn group_by_next(state: &mut State) {
+    let several = state.several();
+    state.keys.grouping = match state.keys.grouping {
+        None => Some(Grouping::MasterKey),
+        Some(Grouping::MasterKey) => Some(Grouping::Database),
+        Some(Grouping::Database) if several => Some(Grouping::Environment),
+        Some(Grouping::Database | Grouping::Environment) => Some(Grouping::State),
+        Some(Grouping::State) => None,
     };
-    vec![Action::Copy { text, what }]
+    let by = state.keys.grouping.map_or("not grouped", |by| match by {
+        Grouping::MasterKey => "grouped by master key",
+        Grouping::Database => "grouped by database",
+        Grouping::Environment => "grouped by environment",
+        Grouping::State => "grouped by state",
+    });
+    rearrange(state);
+    state.say(Words::plain(by));
+}
+
+/// Folds the selected group, or unfolds it; the other way round where nothing is said.
+fn fold(state: &mut State, fold: Option<bool>) {
+    let Some(Entry::Group(group)) = state.keys.picker.chosen().copied() else { return };
+    let Some(mark) = state.keys.groups.get(group as usize).map(|head| head.mark) else { return };
+    let folded = state.keys.folded.contains(&mark);
+    if fold.unwrap_or(!folded) {
+        state.keys.folded.insert(mark);
+    } else {
+        state.keys.folded.remove(&mark);
+    }
+    rearrange(state);
+}
+
+fn fold_all(state: &mut State) {
+    let Some(_) = state.keys.grouping else {
+        state.say(Words::plain("there are no groups: b groups the rows"));
+        return;
+    };
+    let marks: Vec<u64> = state.keys.groups.iter().map(|head| head.mark).collect();
+    if marks.iter().all(|mark| state.keys.folded.contains(mark)) {
+        state.keys.folded.clear();
+    } else {
+        state.keys.folded.extend(marks);
+    }
+    rearrange(state);
+}
+
+/// From a row to the head of its group.
+fn to_head(state: &mut State) {
+    let rows = state.keys.picker.rows().iter().take(state.keys.picker.list.selected);
+    let head = rows.rev().position(|entry| matches!(entry, Entry::Group(_)));
+    if let Some(up) = head {
+        state.keys.picker.list.selected -= up + 1;
+        follow(state);
+    }
 }
 
 fn start(state: &mut State) {
@@ -172,143 +412,66 @@ fn start(state: &mut State) {
     }
 }
 
-fn events_of_key(state: &mut State) {
-    let Some(id) = selected(state).and_then(Row::key_arn).map(|arn| arn.id().to_owned()) else {
+/// Shows what is known of the key's events, and has those read back that are not followed so far.
+fn events_of_key(state: &mut State) -> Vec<Action> {
+    let Some(arn) = selected(state).and_then(Row::key_arn).cloned() else {
         state.say(Words::plain("this row leads to no KMS key, so no event can name it"));
-        return;
+        return Vec::new();
     };
     state.goto(Screen::Events);
-    super::events::filter(state, &format!("key:{id}"));
+    super::events::filter(state, &format!("key:{}", arn.id()));
+    vec![Action::ReadBack(arn)]
+}
+
+/// Opens what depends on the selected row's key, or closes it.
+fn depends(state: &mut State) -> Vec<Action> {
+    let keys = &mut state.keys;
+    keys.detail.reset();
+    if keys.dependents {
+        keys.dependents = false;
+        keys.in_detail = false;
+        return Vec::new();
+    }
+    let Some(key) = selected(state).and_then(Row::key_arn).cloned() else {
+        state.say(Words::plain("this row leads to no KMS key, so nothing can be told that depends on one"));
+        return Vec::new();
+    };
+    state.keys.dependents = true;
+    state.keys.in_detail = true;
+    dependents::ask(state, &key)
 }
 
 /// Shows the rows of a key, by a filter.
 pub fn filter(state: &mut State, words: &str) {
     state.keys.in_detail = false;
-    state.keys.picker.filter = crate::console::widgets::input::TextInput::with(words);
+    state.keys.picker.filter = TextInput::with(words);
     refilter(state);
 }
 
 /// Draws the screen.
 pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
-    counts_line(state, buf, Rect { height: 1, ..area });
+    list::counts_line(state, buf, Rect { height: 1, ..area });
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
     if area.width >= WIDE {
         let rule = if state.keys.in_detail { state.theme.border_focus } else { state.theme.border };
         let (list, detail) = panel::beside(buf, body, (area.width / 3).clamp(46, 76), rule);
-        draw_list(state, buf, list);
+        list::draw(state, buf, list);
         draw_detail(state, buf, detail);
     } else if state.keys.in_detail {
         draw_detail(state, buf, panel::pad(body, 1));
     } else {
-        draw_list(state, buf, body);
+        list::draw(state, buf, body);
     }
 }
 
 fn draw_detail(state: &mut State, buf: &mut Buffer, area: Rect) {
-    let lines = match selected(state) {
-        Some(row) => detail::lines(state, row),
-        None => Vec::new(),
+    let key = selected(state).and_then(Row::key_arn).cloned();
+    let lines = match (key, selected(state)) {
+        (Some(key), _) if state.keys.dependents => dependents::page(state, &key),
+        (_, Some(row)) => detail::lines(state, row),
+        (_, None) => Vec::new(),
     };
     state.keys.detail.draw(buf, area, &state.theme, &lines);
-}
-
-/// How many there are, and what is wrong with them; or the filter.
-fn counts_line(state: &State, buf: &mut Buffer, line: Rect) {
-    let (theme, keys) = (&state.theme, &state.keys);
-    if state.filtering || keys.picker.filtered() {
-        filter_line(state, buf, line, &keys.picker, state.snapshot.inventory.rows.len());
-        return;
-    }
-    let counts = &state.snapshot.counts;
-    let troubles = [
-        (counts.pending_deletion, "pending deletion", Tone::Bad),
-        (counts.overdue, "overdue", Tone::Warn),
-        (counts.disabled, "disabled", Tone::Notice),
-        (counts.not_visible, "not visible", Tone::Notice),
-        (counts.other, "other", Tone::Notice),
-        (counts.unreadable, "unreadable", Tone::Notice),
-    ];
-    let total = format!("{} pairs · {} master keys", counts.pairs, counts.master_keys);
-    let pieces = std::iter::once((total, Tone::Strong)).chain(
-        troubles
-            .into_iter()
-            .filter(|(count, ..)| *count > 0)
-            .map(|(count, word, tone)| (format!("{count} {word}"), tone)),
-    );
-    let mut x = line.x + 1;
-    for (text, tone) in pieces {
-        let wide = u16::try_from(width(&text)).unwrap_or(u16::MAX);
-        if x.saturating_add(wide) >= line.right() {
-            break;
-        }
-        (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.width), theme.tone(tone));
-        x += 3;
-    }
-}
-
-fn draw_list(state: &mut State, buf: &mut Buffer, area: Rect) {
-    let titles;
-    let columns: &[Column] = if state.options.age.rules.is_empty() && state.options.age.default.max_days == 90
-    {
-        const { &columns("AGE (of 90 d)") }
-    } else {
-        titles = columns("AGE (of policy)");
-        &titles
-    };
-    let mut list = std::mem::take(&mut state.keys.picker.list);
-    let count = state.keys.picker.len();
-    let sort = state.keys.sort.0;
-    let table = Table {
-        columns,
-        sort: ORDERS.iter().find(|(by, _)| *by == sort.column).map(|(_, column)| (*column, sort.descending)),
-        focused: !state.keys.in_detail,
-    };
-    table.draw(buf, area, &state.theme, &mut list, count, |index| {
-        let row = state.keys.picker.row(index).and_then(|row| state.snapshot.inventory.rows.get(row));
-        row.map_or_else(Vec::new, |row| cells(state, row))
-    });
-    state.keys.picker.list = list;
-    if count == 0 {
-        let sentence = if state.keys.picker.filtered() {
-            "no pair has all these words · esc shows all"
-        } else if state.snapshot.inventory.sources.values().any(|health| health.failing.is_some()) {
-            "nothing can be seen: 5 says why"
-        } else if state.snapshot.inventory.sources.values().any(|health| health.last_success.is_some()) {
-            "the sources answered, and there is no key"
-        } else {
-            "asking KMS and SQL Server …"
-        };
-        instead_of_rows(buf, area, &state.theme, sentence);
-    }
-}
-
-fn cells(state: &State, row: &Row) -> Vec<Cell> {
-    let told = line(&state.snapshot.inventory, row, &state.options.age, state.now);
-    let rotating = if told.rotating { " ↻" } else { "" };
-    let is_pair = matches!(row, Row::Pair(_));
-    let age = match told.age_percent {
-        Some(percent) => Cell::new(gauge(percent), age_tone(&told)),
-        None => Cell::new(told.rotated.clone(), Tone::Dim),
-    };
-    vec![
-        Cell::new(format!("{} {}", told.kind.glyph(), told.state), tone_of(told.kind)),
-        Cell::new(format!("{}{rotating}", told.column_key), if is_pair { Tone::Text } else { Tone::Dim }),
-        Cell::new(told.master_key, Tone::Text),
-        Cell::new(told.database, Tone::Text),
-        Cell::new(told.rotated, Tone::Text),
-        age,
-        Cell::new(told.next, Tone::Text),
-        Cell::new(told.last_used, Tone::Text),
-    ]
-}
-
-fn age_tone(told: &PairLine) -> Tone {
-    match (told.kind, told.verdict) {
-        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Within)) => Tone::Good,
-        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Due)) => Tone::Notice,
-        (StateKind::Enabled | StateKind::Overdue, Some(Verdict::Overdue)) => Tone::Warn,
-        _ => Tone::Dim,
-    }
 }
 
 /// How a state looks; its glyph and word say it too.
@@ -324,6 +487,8 @@ pub fn tone_of(kind: StateKind) -> Tone {
         | StateKind::PendingImport
         | StateKind::NotVisible
         | StateKind::NoValue
+        | StateKind::Unjudged
+        | StateKind::Excepted
         | StateKind::Other => Tone::Notice,
         StateKind::Creating | StateKind::Updating => Tone::Accent,
         StateKind::NotKms | StateKind::Loading => Tone::Dim,

@@ -61,6 +61,8 @@ pub fn same(a: &Row, b: &Row) -> bool {
         }
         (Row::UnreferencedKey { key: a, .. }, Row::UnreferencedKey { key: b, .. }) => a == b,
         (Row::UnreadableRegion { region: a, .. }, Row::UnreadableRegion { region: b, .. }) => a == b,
+        // There is one at most in an environment.
+        (Row::UnreadableEnvironment { .. }, Row::UnreadableEnvironment { .. }) => true,
         (Row::UnreadableServer { server: a, .. }, Row::UnreadableServer { server: b, .. }) => a == b,
         (Row::UnreadableDatabase { database: a, .. }, Row::UnreadableDatabase { database: b, .. }) => a == b,
         (

@@ -50,7 +50,7 @@ impl Desk<'_, '_> {
             self.authorize(target, "kms:DeleteAlias", None)?;
             self.echo(target, Value::Null);
         }
-        self.kms.aliases.remove(&alias);
+        self.kms.remove_alias(&alias);
         Ok(Value::Null)
     }
 
@@ -65,9 +65,8 @@ impl Desk<'_, '_> {
             self.kms.aliases.iter().filter(|(alias, _)| alias.account == *account && alias.region == *region);
         let items = own
             .filter(|(_, to)| only.is_none() || to.target == only)
-            .map(|(alias, to)| (alias.name.clone(), alias_entry(alias, to)))
-            .collect();
-        page(self, "Aliases", Size { usual: 50, most: 100 }, items)
+            .map(|(alias, to)| (alias.name.as_str(), (alias, to)));
+        page(self, "Aliases", Size { usual: 50, most: 100 }, items, |(alias, to)| alias_entry(alias, to))
     }
 
     /// `AliasName`, checked, of the caller's account in this Region.

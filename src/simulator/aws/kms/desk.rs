@@ -224,6 +224,7 @@ impl Desk<'_, '_> {
 
     /// A key that was found a moment ago, to change it.
     pub fn key_mut(&mut self, place: &KeyRef) -> Result<&mut Key, Refusal> {
+        self.kms.quiet_until = None;
         self.kms.keys.get_mut(place).ok_or_else(|| gone(place))
     }
 
@@ -334,11 +335,8 @@ impl Desk<'_, '_> {
         for (tag, value) in &key.tags {
             keys.set(&format!("aws:ResourceTag/{tag}"), &**value);
         }
-        let aliases = self.kms.aliases.iter();
-        for (alias, _) in
-            aliases.filter(|(at, to)| at.region == key.region && to.target.as_ref() == Some(&key.id))
-        {
-            keys.add("kms:ResourceAliases", &*alias.name);
+        for name in self.kms.names.get(&Kms::place(key)).into_iter().flatten() {
+            keys.add("kms:ResourceAliases", &**name);
         }
         for (name, value) in context.into_iter().flatten() {
             keys.set(&format!("kms:EncryptionContext:{name}"), &**value);

@@ -124,9 +124,9 @@ impl Desk<'_, '_> {
             .filter(|grant| {
                 id.is_none_or(|id| grant.id == id) && grantee.is_none_or(|one| grant.grantee == one)
             })
-            .map(|grant| (grant.id.clone(), entry(&arn, grant)))
+            .map(|grant| (grant.id.as_str(), grant))
             .collect::<std::collections::BTreeMap<_, _>>();
-        page(self, "Grants", Size { usual: 50, most: 100 }, items.into_iter().collect())
+        page(self, "Grants", Size { usual: 50, most: 100 }, items, |grant| entry(&arn, grant))
     }
 
     pub fn revoke_grant(&mut self, place: &KeyRef) -> Outcome {

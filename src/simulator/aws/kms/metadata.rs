@@ -4,6 +4,11 @@ use serde_json::{Value, json};
 
 use super::key::{Key, KeySpec, KeyState, KeyUsage, MultiRegion, Origin, epoch};
 
+/// The account's custom key store, and its cluster.
+const HSM_STORE: (&str, &str) = ("cks-0f1e2d3c4b5a69788", "cluster-1a23b4cdefg");
+/// The account's external key store.
+const EXTERNAL_STORE: &str = "cks-8a7b6c5d4e3f20191";
+
 impl Key {
     /// The key's metadata as `DescribeKey` and `CreateKey` answer it.
     #[must_use]
@@ -32,7 +37,20 @@ impl Key {
         if let Some(window) = self.pending_window {
             metadata["PendingDeletionWindowInDays"] = json!(window);
         }
-        if let Some(material) = self.current() {
+        match self.origin {
+            Origin::CloudHsm => {
+                metadata["CustomKeyStoreId"] = json!(HSM_STORE.0);
+                metadata["CloudHsmClusterId"] = json!(HSM_STORE.1);
+            }
+            Origin::ExternalKeyStore => {
+                metadata["CustomKeyStoreId"] = json!(EXTERNAL_STORE);
+                // The external manager's own name for the key: ours is as good as any.
+                metadata["XksKeyConfiguration"] = json!({ "Id": format!("xks-{:.8}", self.id) });
+            }
+            Origin::AwsKms | Origin::External => {}
+        }
+        let kept_by_kms = matches!(self.origin, Origin::AwsKms | Origin::External);
+        if let Some(material) = self.current().filter(|_| kept_by_kms) {
             metadata["CurrentKeyMaterialId"] = json!(material.id);
             if self.origin == Origin::External {
                 metadata["ExpirationModel"] = json!(material.expiration_model());

@@ -18,7 +18,7 @@ pub mod state;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rand::rngs::StdRng;
@@ -32,6 +32,10 @@ use key::{Key, KeySpecification, RotationType};
 pub struct Kms {
     keys: BTreeMap<KeyRef, Key>,
     aliases: BTreeMap<AliasRef, Alias>,
+    /// The names of the aliases that point at each key.
+    names: BTreeMap<KeyRef, BTreeSet<String>>,
+    /// Until when no key does anything by itself; `None` once a key has changed since that was worked out.
+    quiet_until: Option<Timestamp>,
     /// What KMS did by itself and nobody has been told yet.
     events: Vec<ServiceEvent>,
 }
@@ -70,6 +74,7 @@ impl Kms {
 
     fn insert(&mut self, key: Key) -> &mut Key {
         let place = Self::place(&key);
+        self.quiet_until = None;
         self.keys.entry(place).insert_entry(key).into_mut()
     }
 
@@ -94,6 +99,7 @@ impl Kms {
 
     /// A key by Region and id, to change the truth behind everybody's back.
     pub fn key_mut(&mut self, region: &str, id: &str) -> Option<&mut Key> {
+        self.quiet_until = None;
         self.keys.get_mut(&KeyRef { region: region.to_owned(), id: id.to_owned() })
     }
 
@@ -112,14 +118,31 @@ impl Kms {
         let place =
             AliasRef { region: region.to_owned(), account: account.to_owned(), name: name.to_owned() };
         let alias = self.aliases.entry(place).or_insert(Alias { target: None, created: at, updated: at });
-        alias.target = Some(key_id.to_owned());
+        let before = alias.target.replace(key_id.to_owned());
         alias.updated = at;
+        self.unname(region, before, name);
+        let key = KeyRef { region: region.to_owned(), id: key_id.to_owned() };
+        self.names.entry(key).or_default().insert(name.to_owned());
+    }
+
+    fn remove_alias(&mut self, place: &AliasRef) {
+        if let Some(alias) = self.aliases.remove(place) {
+            self.unname(&place.region, alias.target, &place.name);
+        }
+    }
+
+    fn unname(&mut self, region: &str, id: Option<String>, name: &str) {
+        let Some(id) = id else { return };
+        if let Some(names) = self.names.get_mut(&KeyRef { region: region.to_owned(), id }) {
+            names.remove(name);
+        }
     }
 
     /// Rotates a key to fresh material, and its whole multi-Region family with it.
     pub fn rotate(&mut self, region: &str, id: &str, at: Timestamp, kind: RotationType, rng: &mut StdRng) {
         let material = material::Material::new(rng);
         let family = self.key(region, id).is_some_and(|key| key.multi_region.is_some());
+        self.quiet_until = None;
         for key in self.keys.values_mut().filter(|key| key.id == id && (family || key.region == region)) {
             self.events.push(settle::rotated(key, &material, at, kind));
             key.rotate_to(material.clone(), at, kind);

@@ -15,31 +15,35 @@ pub(super) struct Size {
 }
 
 /// The page that the call asks for, of `items` in the order of their sort keys, under the answer's `field`.
-pub(super) fn page(
+/// Only what is on the page is rendered.
+pub(super) fn page<K: AsRef<str>, T>(
     desk: &Desk<'_, '_>,
     field: &str,
     size: Size,
-    items: Vec<(String, Value)>,
+    items: impl IntoIterator<Item = (K, T)>,
+    render: impl Fn(T) -> Value,
 ) -> Result<Value, Refusal> {
     let limit = desk
         .integer("Limit", 1, 1000)?
         .map_or(size.usual, |limit| usize::try_from(limit).unwrap_or(1).min(size.most));
     let operation = &desk.call.operation;
     let after = desk.string("Marker")?.map(|marker| read(operation, marker)).transpose()?;
-    let mut rest =
-        items.into_iter().filter(|(key, _)| after.as_ref().is_none_or(|after| key > after)).peekable();
+    let mut rest = items
+        .into_iter()
+        .filter(|(key, _)| after.as_deref().is_none_or(|after| key.as_ref() > after))
+        .peekable();
     let mut last = None;
     let mut page = Vec::new();
     while page.len() < limit
         && let Some((key, item)) = rest.next()
     {
         last = Some(key);
-        page.push(item);
+        page.push(render(item));
     }
     let mut answer = json!({ "Truncated": rest.peek().is_some() });
     answer[field] = Value::Array(page);
     if let (Some(_), Some(last)) = (rest.peek(), last) {
-        answer["NextMarker"] = json!(write(operation, &last));
+        answer["NextMarker"] = json!(write(operation, last.as_ref()));
     }
     Ok(answer)
 }

@@ -20,8 +20,9 @@ impl Desk<'_, '_> {
     }
 
     pub fn list_key_policies(&mut self, _: &KeyRef) -> Outcome {
-        let items = vec![("default".to_owned(), json!("default"))];
-        page(self, "PolicyNames", Size { usual: 100, most: 1000 }, items)
+        page(self, "PolicyNames", Size { usual: 100, most: 1000 }, [("default", "default")], |name| {
+            json!(name)
+        })
     }
 
     pub fn put_key_policy(&mut self, place: &KeyRef) -> Outcome {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::KeyRef;
 use super::desk::Desk;
-use super::key::epoch;
+use super::key::{Key, epoch};
 use super::operations::Outcome;
 use super::paging::{Size, page};
 
@@ -22,16 +22,16 @@ impl Desk<'_, '_> {
         let own =
             |account: &str, region: &str| account == self.call.caller.account && region == self.call.region;
         let keys = self.kms.keys().filter(|key| own(&key.account, &key.region));
-        let items =
-            keys.map(|key| (key.id.clone(), json!({ "KeyId": key.id, "KeyArn": key.arn() }))).collect();
-        page(self, "Keys", Size { usual: 100, most: 1000 }, items)
+        let items = keys.map(|key| (key.id.as_str(), key));
+        let entry = |key: &Key| json!({ "KeyId": key.id, "KeyArn": key.arn() });
+        page(self, "Keys", Size { usual: 100, most: 1000 }, items, entry)
     }
 
     pub fn list_resource_tags(&mut self, place: &KeyRef) -> Outcome {
         let tags = self.key(place)?.tags.iter();
-        let items =
-            tags.map(|(key, value)| (key.clone(), json!({ "TagKey": key, "TagValue": value }))).collect();
-        page(self, "Tags", Size { usual: 50, most: 50 }, items)
+        let items = tags.map(|(key, value)| (key.as_str(), (key, value)));
+        let entry = |(key, value)| json!({ "TagKey": key, "TagValue": value });
+        page(self, "Tags", Size { usual: 50, most: 50 }, items, entry)
     }
 
     pub fn get_key_last_usage(&mut self, place: &KeyRef) -> Outcome {

@@ -106,8 +106,8 @@ impl Desk<'_, '_> {
         let key = self.key(place)?;
         rotates(key)?;
         let entries = if all { materials(key) } else { rotations(key) };
-        let items = entries.into_iter().enumerate().map(|(n, entry)| (format!("{n:08}"), entry)).collect();
-        page(self, "Rotations", Size { usual: 100, most: 1000 }, items)
+        let items = entries.into_iter().enumerate().map(|(n, entry)| (format!("{n:08}"), entry));
+        page(self, "Rotations", Size { usual: 100, most: 1000 }, items, |entry| entry)
     }
 
     /// The key and its multi-Region relatives, which share its rotation.

@@ -13,10 +13,27 @@ impl Kms {
     /// Brings the keys up to `now`. Answers everything that KMS has done by itself since it was last asked,
     /// for the trail.
     pub fn settle(&mut self, now: Timestamp, rng: &mut StdRng) -> Vec<ServiceEvent> {
-        self.rotate_what_is_due(now, rng);
-        self.expire_imports(now);
-        self.delete_what_is_due(now);
+        if self.quiet_until.is_none_or(|until| until <= now) {
+            self.rotate_what_is_due(now, rng);
+            self.expire_imports(now);
+            self.delete_what_is_due(now);
+            self.quiet_until = Some(self.next_due());
+        }
         std::mem::take(&mut self.events)
+    }
+
+    /// When the next key will do something by itself: with many keys it costs too much to ask each of them
+    /// at every call.
+    fn next_due(&self) -> Timestamp {
+        let due = self.keys.values().flat_map(|key| {
+            let rotates = key.state == KeyState::Enabled && !key.is_replica();
+            let rotation = key.rotation.as_ref().filter(|rotation| rotates && !rotation.stalled);
+            let imported = if key.origin == Origin::External { key.materials.as_slice() } else { &[] };
+            let deletion = key.deletion_date.filter(|_| key.state == KeyState::PendingDeletion);
+            let expiries = imported.iter().filter_map(|material| material.valid_to);
+            rotation.map(|rotation| rotation.next).into_iter().chain(deletion).chain(expiries)
+        });
+        due.min().unwrap_or(Timestamp::MAX)
     }
 
     fn rotate_what_is_due(&mut self, now: Timestamp, rng: &mut StdRng) {
@@ -74,6 +91,7 @@ impl Kms {
         let at = key.deletion_date.unwrap_or(now);
         self.events.push(event(&key, "DeleteKey", at, Value::Null));
         self.aliases.retain(|alias, to| alias.region != key.region || to.target.as_ref() != Some(&key.id));
+        self.names.remove(place);
         if !key.is_replica() {
             return;
         }
