@@ -13,7 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
-use open::{environment_names, one_environment, open, open_each};
+use open::{Purpose, environment_names, one_environment, open, open_each};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings, TrailSettings};
@@ -66,8 +66,13 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
                 let wanted = command::dependents::Wanted {
                     target: words.target,
                     database: words.database,
@@ -81,20 +86,26 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
                 let (format, limit) = (words.format.into(), words.limit.unwrap_or(1000));
                 let since = words.since.unwrap_or(jiff::SignedDuration::from_hours(24));
                 command::events::run(&open.estate, format, &words.filter, since, limit, &mut out).await
             })
         }
         Verb::Watch(words) => watch(&global, &words),
-        Verb::Respond { incident } => {
+        Verb::Respond { incident, mfa } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let act = Purpose::Act { mfa_serial: mfa.mfa_serial };
+                let name = one_environment(&global.environment, &settings)?;
+                let open = open(&settings, name, global.seed, &act).await?;
                 screen::respond(&open, &settings, look, incident).await
             })
         }
@@ -102,7 +113,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, SIMULATED, global.seed).await?;
+                let open =
+                    open(&settings, SIMULATED, global.seed, &Purpose::Act { mfa_serial: None }).await?;
                 screen::drill(&open, &settings, look, incident).await
             })
         }
@@ -209,7 +221,8 @@ fn change(
     let (settings, _log) = load(global)?;
     let look = screen::Look::of(&settings)?;
     runtime()?.block_on(async {
-        let open = open(&settings, &words.environment, global.seed).await?;
+        let act = Purpose::Act { mfa_serial: words.mfa.mfa_serial.clone() };
+        let open = open(&settings, &words.environment, global.seed, &act).await?;
         screen::change(&open, &settings, look, runbook, words, out).await
     })
 }
