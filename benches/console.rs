@@ -109,6 +109,7 @@ fn options() -> Options {
         runbooks: Vec::new(),
         bell: true,
         save_dir: std::env::temp_dir(),
+        device: None,
     }
 }
 

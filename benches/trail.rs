@@ -166,5 +166,6 @@ fn options() -> Outcome<Options> {
         runbooks: Vec::new(),
         bell: true,
         save_dir: std::env::temp_dir(),
+        device: None,
     })
 }

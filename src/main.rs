@@ -13,7 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
-use open::{environment_names, one_environment, open, open_each};
+use open::{Purpose, environment_names, one_environment, open, open_each};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings, TrailSettings};
@@ -70,8 +70,13 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
                 let wanted = command::dependents::Wanted {
                     target: words.target,
                     database: words.database,
@@ -88,28 +93,15 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Detections(cli::Detections::Show { id, format }) => {
             command::detections::show(&id, format == Structured::Json, &mut out)
         }
-        Verb::Events(words) => {
-            let (settings, _log) = load(&global)?;
-            runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
-                let (wanted, told) = (words.wanted(1000, Some(settings.state_dir.clone())), |words: &str| {
-                    eprintln!("portcullis: {words}");
-                });
-                if words.follow {
-                    let stop = interrupted();
-                    return command::events::follow(&open.estate, &wanted, stop, &mut out, told).await;
-                }
-                command::events::run(&open.estate, &wanted, &mut out, told).await
-            })
-        }
+        Verb::Events(words) => events(&global, &words, &mut out),
         Verb::Watch(words) => watch(&global, &words),
-        Verb::Respond { incident } => {
+        Verb::Respond { incident, mfa } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let act = Purpose::Act { mfa_serial: mfa.mfa_serial };
+                let name = one_environment(&global.environment, &settings)?;
+                let open = open(&settings, name, global.seed, &act).await?;
                 screen::respond(&open, &settings, look, incident).await
             })
         }
@@ -117,7 +109,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, SIMULATED, global.seed).await?;
+                let open =
+                    open(&settings, SIMULATED, global.seed, &Purpose::Act { mfa_serial: None }).await?;
                 screen::drill(&open, &settings, look, incident).await
             })
         }
@@ -146,6 +139,22 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
     })
 }
 
+/// `events`: of an account, as they are or as they come.
+fn events(global: &Global, words: &cli::Events, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    runtime()?.block_on(async {
+        let name = one_environment(&global.environment, &settings)?;
+        let open = open(&settings, name, global.seed, &Purpose::Read).await?;
+        let (wanted, told) = (words.wanted(1000, Some(settings.state_dir.clone())), |words: &str| {
+            eprintln!("portcullis: {words}");
+        });
+        if words.follow {
+            return command::events::follow(&open.estate, &wanted, interrupted(), out, told).await;
+        }
+        command::events::run(&open.estate, &wanted, out, told).await
+    })
+}
+
 /// Lists or counts the events of trail logs, or what the rules find in them. No account is asked; settings are read for
 /// what they say of detections.
 fn events_of_files(
@@ -161,7 +170,7 @@ fn events_of_files(
             Ok(settings) => settings.detections,
             // Only findings need to know what is ordinary here.
             Err(mistakes) if words.findings || words.fail_on.is_some() => return Err(mistakes.into()),
-            Err(_) => portcullis::detect::Detections::default(),
+            Err(_) => std::sync::Arc::default(),
         },
         paths: words.from,
         count_by: words.count_by.map(Into::into),
@@ -233,7 +242,8 @@ fn change(
     let (settings, _log) = load(global)?;
     let look = screen::Look::of(&settings)?;
     runtime()?.block_on(async {
-        let open = open(&settings, &words.environment, global.seed).await?;
+        let act = Purpose::Act { mfa_serial: words.mfa.mfa_serial.clone() };
+        let open = open(&settings, &words.environment, global.seed, &act).await?;
         screen::change(&open, &settings, look, runbook, words, out).await
     })
 }

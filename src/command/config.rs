@@ -29,6 +29,9 @@ pub fn tell(
             environment.regions.join(" "),
             environment.sql.len(),
         )?;
+        for (duty, role) in &environment.roles.by_duty {
+            writeln!(out, "    {duty}: {role}")?;
+        }
     }
     for mute in settings.detections.mutes.iter().filter(|mute| mute.expires <= now) {
         let rule = crate::model::text::visible(&mute.rule).into_owned();

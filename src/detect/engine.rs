@@ -1,6 +1,7 @@
 //! Keeps what rules need to know of the events, as they come in.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -35,8 +36,8 @@ pub(super) struct Judged {
 impl Engine {
     /// An engine that has seen nothing.
     #[must_use]
-    pub fn new(tuning: Detections, context: Context) -> Self {
-        Self { house: House { tuning, context }, ..Self::default() }
+    pub fn new(tuning: impl Into<Arc<Detections>>, context: Context) -> Self {
+        Self { house: House { tuning: tuning.into(), context }, ..Self::default() }
     }
 
     /// Takes new circumstances: what was judged in other ones is judged again.

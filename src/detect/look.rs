@@ -1,6 +1,7 @@
 //! One event under a rule's eye, and what the rule says of it.
 
 use std::fmt::Display;
+use std::sync::Arc;
 
 use super::engine::Judged;
 use super::sight::{Sight, words};
@@ -14,7 +15,7 @@ use crate::model::text::{Untrusted, visible};
 /// Settings and circumstances.
 #[derive(Clone, Debug, Default)]
 pub(super) struct House {
-    pub(super) tuning: Detections,
+    pub(super) tuning: Arc<Detections>,
     pub(super) context: Context,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use toml::Spanned;
 
 use super::age::{RawAge, RawMark};
 use super::detections::RawDetections;
+use super::roles::RawRoles;
 use super::{
     AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, Settings, SqlServerSettings,
     TrailSettings,
@@ -156,6 +158,7 @@ struct RawEnvironment {
     #[serde(default)]
     trail: RawTrail,
     age: Option<RawAge>,
+    roles: Option<RawRoles>,
     #[serde(default)]
     estate: Vec<Spanned<RawMark>>,
     audit: Option<RawAudit>,
@@ -222,14 +225,14 @@ impl Reader<'_> {
             self.mistake(Some(default.span().start), reason);
         }
         let events = self.events(raw.console.events.as_ref());
-        let detections = self.detections(raw.detections);
+        let detections = Arc::new(self.detections(raw.detections));
         let mut environments: BTreeMap<_, _> = raw
             .environments
             .into_iter()
             .map(|(name, raw)| (name.get_ref().clone(), self.environment(&name, raw, events)))
             .collect();
         for environment in environments.values_mut() {
-            environment.trail.detections = detections.clone();
+            environment.trail.detections = Arc::clone(&detections);
         }
         Settings {
             environments,
@@ -260,6 +263,8 @@ impl Reader<'_> {
         self.check_topic(raw.alert_topic.as_ref());
         let sql: Vec<_> = raw.sql.into_iter().map(|sql| self.sql(sql)).collect();
         let audit = raw.audit.map(|audit| self.audit(audit, &sql));
+        let account = raw.account.as_ref().map(|account| account.get_ref().as_str());
+        let roles = self.roles(raw.roles, name.get_ref(), account);
         Environment {
             name: name.get_ref().clone(),
             production: raw.production,
@@ -278,6 +283,7 @@ impl Reader<'_> {
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
             audit,
             age: self.age(raw.age),
+            roles,
             estate: self.estate(raw.estate),
             column_key_cache: self.duration(raw.column_key_cache.as_ref(), SignedDuration::from_hours(2)),
             approvals: raw.approvals.unwrap_or(0),

@@ -3,9 +3,11 @@
 mod age;
 mod detections;
 mod load;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
@@ -15,6 +17,7 @@ use crate::model::catalog::ServerName;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
+pub use roles::{EMERGENCY_TAG, ENVIRONMENT_TAG, Mfa, Roles, check_serial};
 
 /// The commented settings file that `portcullis init` writes.
 pub const TEMPLATE: &str = include_str!("../../assets/settings.toml");
@@ -36,7 +39,7 @@ pub struct Settings {
     /// The environment used where `-e` names none.
     pub default_environment: Option<String>,
     pub console: ConsoleSettings,
-    pub detections: Detections,
+    pub detections: Arc<Detections>,
     /// Where journals, logs and kept inventories live: `$XDG_STATE_HOME/portcullis` by default.
     pub state_dir: PathBuf,
     /// Folders of the user's own runbooks.
@@ -87,6 +90,8 @@ pub struct Environment {
     /// Where the SQL audit row of each change goes.
     pub audit: Option<AuditSettings>,
     pub age: AgePolicies,
+    /// The roles that changes, and reads, are made in.
+    pub roles: Roles,
     /// What marks a KMS key as one of this estate's, so that one which no master key names stands out.
     pub estate: Vec<KeySelector>,
     /// How long clients may keep decrypted column keys: SqlClient's default is 2 hours.
@@ -107,7 +112,7 @@ pub struct TrailSettings {
     /// Secrets whose reading is watched, by a part of their name or ARN: the emergency procedures.
     pub secrets: Vec<String>,
     /// What the house sets about detections; the same in every environment.
-    pub detections: Detections,
+    pub detections: Arc<Detections>,
 }
 
 impl TrailSettings {
@@ -117,12 +122,7 @@ impl TrailSettings {
 
 impl Default for TrailSettings {
     fn default() -> Self {
-        Self {
-            events: Self::EVENTS,
-            roles: Vec::new(),
-            secrets: Vec::new(),
-            detections: Detections::default(),
-        }
+        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new(), detections: Arc::default() }
     }
 }
 

@@ -20,5 +20,5 @@ pub fn context_of(estate: &Estate) -> Context {
 
 /// The rules for an environment.
 pub(super) fn rules_of(estate: &Estate) -> Engine {
-    Engine::new(estate.environment.trail.detections.clone(), context_of(estate))
+    Engine::new(std::sync::Arc::clone(&estate.environment.trail.detections), context_of(estate))
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ pub struct FromFiles {
     /// Whether `since` is to be kept to: else it goes back as far as the files do.
     pub is_bounded: bool,
     /// What settings say about detections.
-    pub detections: Detections,
+    pub detections: Arc<Detections>,
     /// Counts events by this instead of listing them.
     pub count_by: Option<Column>,
     /// Whether somebody is there to read how it went.
@@ -106,7 +107,7 @@ fn listed(
     out: &mut impl Write,
     say: &mut impl FnMut(&str),
 ) -> (Tally, Result<(), CommandError>) {
-    let engine = Engine::new(wanted.detections.clone(), Context::default());
+    let engine = Engine::new(Arc::clone(&wanted.detections), Context::default());
     let room = wanted.wanted.limit.max(TrailSettings::EVENTS);
     let mut store = Store::new(room).with_rules(engine);
     let tally = load_into(found, &Filter::default(), now, stop, |loaded| {

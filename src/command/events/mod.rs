@@ -70,8 +70,10 @@ pub async fn run(
     let filter = read_filter(wanted)?;
     let limits = Limits { pages: wanted.limit.div_ceil(PAGE).max(1), events: wanted.limit };
     let names = names(estate).await;
-    let rules =
-        Engine::new(estate.environment.trail.detections.clone(), context(estate, wanted, &names, &mut say));
+    let rules = Engine::new(
+        Arc::clone(&estate.environment.trail.detections),
+        context(estate, wanted, &names, &mut say),
+    );
     let view = load_judged(estate, rules, wanted.since, limits).await;
     let answer =
         Answer { events: &view.events, findings: &view.findings, names: &names, now: estate.clock.now() };
