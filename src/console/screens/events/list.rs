@@ -26,7 +26,7 @@ const COLUMNS: [Column; 7] = [
 ];
 
 /// Where several environments are shown, the third column.
-const ENVIRONMENT: Column = Column { title: "ENVIRONMENT", min: 8, max: 14, sacrifice: 0 };
+const ENVIRONMENT: Column = Column { title: "ENV", min: 8, max: 14, sacrifice: 0 };
 const ENVIRONMENT_AT: usize = 2;
 
 /// With fewer lines, rows are worth more than the rate.
@@ -111,11 +111,21 @@ fn standing(state: &State) -> Vec<String> {
             }
         });
     }
-    let live: Vec<&TrailView> = trails().map(AsRef::as_ref).filter(|trail| !trail.is_of_files()).collect();
+    let live = state.places().filter(|(_, part)| !part.trail.is_of_files());
+    let (shut, live): (Vec<_>, Vec<_>) = live.partition(|(_, part)| is_shut(&part.trail));
+    for (place, _) in shut.iter().filter(|_| state.several()) {
+        words.push(format!("? {} is not visible: 5 says more", visible(&place.environment)));
+    }
+    let live: Vec<&TrailView> = live.into_iter().map(|(_, part)| part.trail.as_ref()).collect();
     if !live.is_empty() {
         words.extend(followed(state, &live));
     }
     words
+}
+
+/// Whether nothing has come of it yet, and why is known.
+fn is_shut(trail: &TrailView) -> bool {
+    trail.failing().is_some() && !trail.has_answered() && trail.events.is_empty()
 }
 
 /// `found 1 critical, 2 high (1 muted)`.

@@ -95,7 +95,7 @@ impl Rate {
         }
         let bars = &self.bars[self.bars.len().saturating_sub(room)..];
         let most = bars.iter().map(|bar| bar.events).max().unwrap_or(0);
-        let words = [format!("at most {most} per {}", self.span), "○ change  ▲✖ finding".to_owned()];
+        let words = [format!("peak {most} per {}", self.span), "○ change  ▲✖ finding".to_owned()];
         for (text, y) in words.iter().zip(area.y..) {
             buf.set_stringn(area.x + 1, y, text, usize::from(LABEL), theme.tone(Tone::Dim));
         }
