@@ -362,7 +362,7 @@ fn options(places: Vec<Place>, settings: &Settings, look: &Look, mode: Mode) -> 
             .map(|runbook| RunbookCard {
                 id: runbook.id.clone(),
                 title: runbook.title.clone(),
-                text: runbook.paper(),
+                text: runbook.reading(),
             })
             .collect(),
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),

@@ -4,6 +4,7 @@ pub mod age;
 pub mod arn;
 pub mod catalog;
 pub mod dependents;
+pub mod duty;
 pub mod event;
 pub mod key;
 pub mod pair;

@@ -185,7 +185,7 @@ impl Actor {
         let live = self.live.as_ref()?;
         match live.run.next(&live.runbook) {
             Next::Step(_, step) => match step.kind {
-                StepKind::Change { operation } => Some(operation),
+                StepKind::Change(change) => self.operation(change).ok(),
                 _ => None,
             },
             _ => None,

@@ -4,9 +4,14 @@
 //! [`view::Told`]s; whoever shows them (the console, a headless command, a test) needs nothing else.
 
 mod actor;
+mod answers;
 mod asks;
 mod change;
+mod checks;
+mod circumstance;
 mod key_policy;
+mod offers;
+mod operation;
 mod planning;
 mod run;
 mod show;

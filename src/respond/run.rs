@@ -1,10 +1,12 @@
 //! The run under way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::target::Candidate;
 use super::view::Waiting;
-use crate::runbook::{Fact, Run, Runbook};
+use crate::model::text::Untrusted;
+use crate::runbook::{Fact, Run, Runbook, Value};
 
 /// A run in this process: what the journal knows of it, and what only lives here.
 #[derive(Debug)]
@@ -16,6 +18,12 @@ pub(super) struct Live {
     pub candidates: Vec<Candidate>,
     /// Facts of the step under way, not in the journal yet.
     pub fresh: Vec<Fact>,
+    /// What the step under way has found out, not in the journal yet.
+    pub learned: BTreeMap<Value, Untrusted>,
+    /// A step that waits for its next try is to be tried at once.
+    pub try_now: bool,
+    /// A passed deadline could not be journalled: it is said once, and not every half second.
+    pub overdue_unkept: bool,
 }
 
 impl Live {
@@ -26,6 +34,9 @@ impl Live {
             waiting: Waiting::Program("starting".to_owned()),
             candidates: Vec::new(),
             fresh: Vec::new(),
+            learned: BTreeMap::new(),
+            try_now: false,
+            overdue_unkept: false,
         }
     }
 

@@ -466,6 +466,9 @@ pub fn run(waiting: Waiting) -> RunView {
         status,
         finished: (status == StepStatus::Done).then_some(at),
         deadline: (status == StepStatus::Now).then(|| now() + SignedDuration::from_mins(4)),
+        overdue: false,
+        does: "plans disable-key, asks, and carries it out through the gate · within 5 m".into(),
+        if_it_fails: None,
     };
     RunView {
         run: 12,
@@ -474,6 +477,7 @@ pub fn run(waiting: Waiting) -> RunView {
         key: Some(arn(1)),
         key_name: Some("buzz-tutor/user-data".into()),
         started: at,
+        values: Vec::new(),
         steps: vec![
             step("Confirm the target", StepStatus::Done, "Compare."),
             step("Read the key's state", StepStatus::Done, "Reads."),

@@ -141,7 +141,7 @@ async fn each_kind_of_waiting_is_answered_by_enter_once() {
     bench.tell(run(Waiting::Choice { question: "?".into(), options: vec!["a".into(), "b".into()] })).await;
     bench.keys("<down><enter>").await;
     assert_eq!(bench.asked(), [Ask::Choose { option: "b".into() }]);
-    bench.tell(run(Waiting::Failed { reason: "no".into(), next: "again".into() })).await;
+    bench.tell(run(Waiting::Failed { reason: "no".into(), next: "again".into(), otherwise: None })).await;
     bench.keys("<enter>").await;
     assert_eq!(bench.asked(), [Ask::Proceed]);
     bench.tell(Told::Refused { reason: "the role is gone".into() }).await;

@@ -175,8 +175,11 @@ async fn a_run() {
         held(&format!("run_{name}"), &bench);
         bench.tell(Told::Run(Box::new(fixture::run(Waiting::Attestation)))).await;
         held(&format!("run_attest_{name}"), bench.keys("asked the owner").await);
-        let failed =
-            Waiting::Failed { reason: "kms:DisableKey was denied".into(), next: "ask for the role".into() };
+        let failed = Waiting::Failed {
+            reason: "kms:DisableKey was denied".into(),
+            next: "ask for the role".into(),
+            otherwise: None,
+        };
         bench.tell(Told::Run(Box::new(fixture::run(failed)))).await;
         held(&format!("run_failed_{name}"), &bench);
     }

@@ -170,7 +170,7 @@ async fn a_target_that_cannot_be_found_is_refused_with_its_reason() {
 async fn a_key_that_is_down_already_is_not_dropped_again() {
     let mut house = House::built().await;
     house.start(REVOKE, "CEK_Legacy", "buzz_arch").await;
-    let Waiting::Failed { reason, next } = house.waits().await.waiting else { panic!("a failure") };
+    let Waiting::Failed { reason, next, .. } = house.waits().await.waiting else { panic!("a failure") };
     assert!(reason.contains("PendingDeletion") && next.contains("key-recovery"), "{reason} {next}");
     house.ask(Ask::Proceed).await;
     assert!(matches!(house.waits().await.waiting, Waiting::Failed { .. }), "it was looked at again");
@@ -311,7 +311,7 @@ async fn a_key_whose_policy_was_taken_over_is_not_brought_back() {
         {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:root"},"Action":"kms:*","Resource":"*"}]}"#;
     takeover.clone_into(&mut house.sim.world().kms.key_mut(key.region(), key.id()).unwrap().policy);
     house.start(RECOVER, "CEK_Legacy", "buzz_arch").await;
-    let Waiting::Failed { reason, next } = house.waits().await.waiting else { panic!("a failure") };
+    let Waiting::Failed { reason, next, .. } = house.waits().await.waiting else { panic!("a failure") };
     assert!(reason.contains("no plain statement") && next.contains("key policy"), "{reason} {next}");
     assert_eq!(house.changes(), Vec::<String>::new());
 }
