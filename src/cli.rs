@@ -85,6 +85,8 @@ pub enum Verb {
         /// What the incident is called, e.g. INC-2026-0142: names the journal.
         #[arg(long, value_name = "ID")]
         incident: IncidentId,
+        #[command(flatten)]
+        mfa: MfaWords,
     },
     /// The console on a simulated account: nothing real can be reached.
     Drill {
@@ -102,6 +104,9 @@ pub enum Verb {
     Revoke(Change),
     /// Raise the gate without a screen: enable the KMS key behind a column key, through the runbook.
     Recover(Change),
+    /// Look at the runbooks: ours, and those of your own folders.
+    #[command(subcommand)]
+    Runbook(Runbook),
     /// Look at the journals of incidents.
     #[command(subcommand)]
     Journal(Journal),
@@ -278,9 +283,23 @@ pub struct Change {
     /// How you know that what people must see to before the change has been seen to.
     #[arg(long, value_name = "NOTE")]
     pub attest: Option<String>,
+    #[command(flatten)]
+    pub mfa: MfaWords,
+    /// The file descriptor to read the MFA code from, a line for each try; without it, it is asked for at the
+    /// terminal. Never an argument: other people can see those.
+    #[arg(long, value_name = "N")]
+    pub mfa_code_fd: Option<u32>,
     /// How to print the result: a table, or one object for programs.
     #[arg(long, value_enum, default_value_t)]
     pub format: Structured,
+}
+
+/// Whose MFA device it is.
+#[derive(Clone, Debug, Args)]
+pub struct MfaWords {
+    /// Your MFA device: its ARN, or a hardware device's serial number. Wins over `roles.mfa` of the settings.
+    #[arg(long, env = "PORTCULLIS_MFA_SERIAL", value_name = "SERIAL", value_parser = serial)]
+    pub mfa_serial: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -327,6 +346,41 @@ pub enum Journal {
     },
     /// Check a journal's chain of hashes.
     Verify { incident: IncidentId },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Runbook {
+    /// List the runbooks.
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show a runbook: for reading, or its parts as one object for programs.
+    Show {
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Structured,
+    },
+    /// Say what is wrong with runbooks, with file, line and reason: of the files named, else of the settings' folders.
+    Check {
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print a runbook to be followed on paper: boxes to tick, deadlines, people to tell, and what to type by hand.
+    Print {
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Paper,
+    },
+}
+
+/// How a runbook is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Paper {
+    /// Plain text, 78 columns.
+    #[default]
+    Text,
+    Markdown,
 }
 
 #[derive(Debug, Subcommand)]
@@ -381,6 +435,11 @@ pub enum Config {
 pub enum Assets {
     /// Write runbooks and templates to a folder.
     Export { dir: PathBuf },
+}
+
+/// An MFA device's serial number.
+fn serial(text: &str) -> Result<String, String> {
+    portcullis::settings::check_serial(text).map(|()| text.to_owned())
 }
 
 /// A span of time such as `2h` or `7d`.

@@ -4,13 +4,19 @@ use std::io::Write;
 use std::path::Path;
 
 use super::CommandError;
+use crate::runbook::Library;
 use crate::settings::Settings;
 
 /// Tells what the settings hold. That they could be read at all has been checked by whoever read them.
 ///
 /// # Errors
-/// When writing fails.
+/// When a runbook of the settings' folders has a mistake: each is told; or when writing fails.
 pub fn tell(file: &Path, settings: &Settings, out: &mut impl Write) -> Result<(), CommandError> {
+    let (runbooks, mistakes) = Library::load(&settings.runbook_dirs);
+    if !mistakes.is_empty() {
+        let told: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        return Err(CommandError::usage(told.join("\n")));
+    }
     writeln!(out, "{}: no mistakes", file.display())?;
     for environment in settings.environments.values() {
         writeln!(
@@ -22,6 +28,11 @@ pub fn tell(file: &Path, settings: &Settings, out: &mut impl Write) -> Result<()
             environment.regions.join(" "),
             environment.sql.len(),
         )?;
+        for (duty, role) in &environment.roles.by_duty {
+            writeln!(out, "    {duty}: {role}")?;
+        }
     }
+    let own = runbooks.iter().filter(|runbook| runbook.file.is_some()).count();
+    writeln!(out, "  runbooks: {}, {own} of them your own", runbooks.iter().count())?;
     Ok(())
 }

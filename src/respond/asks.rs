@@ -23,6 +23,7 @@ impl Actor {
             Ask::Approved { by, note } => self.take_approval(by, note).await,
             Ask::GoOn => self.go_on_without().await,
             Ask::Confirm { typed } => self.confirm(&typed).await,
+            Ask::MfaCode { code } => self.take_code(code).await,
             Ask::Leave => self.leave_asked(),
             Ask::Resume { run } => self.resume(run).await,
             Ask::Undo => self.undo().await,
@@ -52,7 +53,8 @@ impl Actor {
         // about yet, it is asked in the run.
         let inventory = self.inventory();
         if super::target::unasked(&aim, &inventory).is_empty() {
-            super::target::resolve(&aim, &inventory, &super::target::Asked::new(), self.now())?;
+            let asked = super::target::Asked::new();
+            super::target::resolve(&aim, &inventory, &asked, runbook.takes_lost_keys, self.now())?;
         }
         self.begin(runbook, aim, reason).await
     }
@@ -264,6 +266,7 @@ pub(super) fn not_asked_for(waiting: &Waiting) -> String {
         Waiting::Value { .. } => "the run waits for a value: pick one, or type it",
         Waiting::Approval { .. } => "the run waits for the names of those who agreed",
         Waiting::Confirmation { .. } => "the run waits for the typed confirmation",
+        Waiting::MfaCode { .. } => "the run waits for a code of your MFA device",
         Waiting::Failed { .. } => "the step failed: go on to try again, or leave",
         Waiting::Finished { .. } => "the run is over",
         Waiting::Left => "the run was left",

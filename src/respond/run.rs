@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::target::Candidate;
 use super::view::Waiting;
+use crate::gate::Confirmed;
 use crate::model::text::Untrusted;
 use crate::runbook::{Fact, Run, Runbook, Value};
 
@@ -16,6 +17,8 @@ pub(super) struct Live {
     pub waiting: Waiting,
     /// The keys to choose among while the target is not settled.
     pub candidates: Vec<Candidate>,
+    /// The change that waits for an MFA code.
+    pub pending: Option<Pending>,
     /// Facts of the step under way, not in the journal yet.
     pub fresh: Vec<Fact>,
     /// What the step under way has found out, not in the journal yet.
@@ -26,6 +29,15 @@ pub(super) struct Live {
     pub overdue_unkept: bool,
 }
 
+/// A confirmed change whose role asks for an MFA code.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    pub confirmed: Confirmed,
+    pub device: String,
+    /// Whether a code for it was refused already.
+    pub tried: bool,
+}
+
 impl Live {
     pub fn new(runbook: Arc<Runbook>, run: Run) -> Self {
         Self {
@@ -33,6 +45,7 @@ impl Live {
             run,
             waiting: Waiting::Program("starting".to_owned()),
             candidates: Vec::new(),
+            pending: None,
             fresh: Vec::new(),
             learned: BTreeMap::new(),
             try_now: false,

@@ -11,8 +11,11 @@ use crate::model::arn::KeyPath;
 use crate::model::duty::Duty;
 use crate::model::key::{KeyState, KmsKey};
 use crate::model::pair::Inventory;
+use crate::model::seen::Seen;
 use crate::model::source::{Source, SourceHealth};
+use crate::model::text::visible;
 use crate::runbook::{Aim, Found, Outcome, RunFinished, RunRecord, Step, StepKind, TargetFound};
+use crate::settings::Mfa;
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 
@@ -30,7 +33,8 @@ impl Actor {
         let asked = self.ask_for(target::unasked(&aim, &inventory)).await?;
         let now = self.now();
         let Some(live) = &mut self.live else { return Ok(()) };
-        let mut candidates = target::resolve(&aim, &inventory, &asked, now).map_err(|reason| {
+        let lost = live.runbook.takes_lost_keys;
+        let mut candidates = target::resolve(&aim, &inventory, &asked, lost, now).map_err(|reason| {
             Trouble::new(reason, "Try again once it can be found, or leave and name another target")
         })?;
         if candidates.len() > 1 {
@@ -164,12 +168,40 @@ impl Actor {
         Err(Stop::Waits(Waiting::Time { until, what: "the run goes on".to_owned() }))
     }
 
-    /// Says which role a change of this duty is made in, or that settings name none.
+    /// Says in which role a change of this duty is made, so that what is missing is known before it is needed.
+    ///
+    /// No role is assumed here: a session is for one change, and a code of an MFA device works once.
     fn see_role(&mut self, duty: Duty) -> Result<(), Stop> {
-        self.fact(
-            false,
-            format!("no role is assumed for {duty}: the change is made with the credentials at hand, with all that they may do"),
-        );
+        let roles = &self.estate.environment.roles;
+        let told = match (roles.role(duty), &roles.mfa) {
+            (None, _) => Err(format!(
+                "settings name no role for {duty}: changes are made with the credentials at hand, with all that they may do"
+            )),
+            (Some(role), Mfa::Device(device)) => {
+                Ok(format!("{duty} is {}, with a code of {}", visible(role), visible(device)))
+            }
+            (Some(role), Mfa::Session) => {
+                Ok(format!("{duty} is {}, by the MFA of the session at hand", visible(role)))
+            }
+            (Some(role), Mfa::Ask) => Err(format!(
+                "{duty} is {}, and no MFA device was named at the start: it will be refused where it asks for MFA",
+                visible(role)
+            )),
+        };
+        if let (Ok(_), Seen::NotVisible(why)) = (&told, &self.estate.identity) {
+            return Err(Trouble::new(
+                format!(
+                    "a role's session has to bear your name, and who you are could not be read: {}",
+                    why.reason
+                ),
+                "See to sts:GetCallerIdentity, then start again",
+            )
+            .into());
+        }
+        match told {
+            Ok(told) => self.fact(true, told),
+            Err(told) => self.fact(false, told),
+        }
         Ok(self.done(Outcome::Done)?)
     }
 

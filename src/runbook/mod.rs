@@ -5,7 +5,8 @@
 //! what the program does there. A heading without one is a manual step.
 //!
 //! Front matter: `id`, `title`, `summary` (needed); the lists `when_to_use`, `when_not_to_use`, `prerequisites`,
-//! `tell` (people), `afterwards`, `controls`; `role`; `undone_by` (the id of the runbook that takes its changes
+//! `tell` (people), `afterwards`, `controls`; `role` (the duty in whose role its changes are made);
+//! `undone_by` (the id of the runbook that takes its changes
 //! back); `replaces` (the id of a built-in runbook in whose place this document stands, and its own id too);
 //! `takes_lost_keys = true` where it is for keys that KMS does not show any more.
 //!
@@ -55,6 +56,7 @@ use std::path::PathBuf;
 
 use jiff::SignedDuration;
 
+use crate::model::duty::Duty;
 use crate::model::key::KeyState;
 
 pub use engine::{Misfit, Moment, Next, Run, StepState};
@@ -75,8 +77,8 @@ pub struct Runbook {
     pub title: String,
     /// One line for a list.
     pub summary: String,
-    /// The role in which its changes are made, in words.
-    pub role: Option<String>,
+    /// The duty in whose role its changes are made.
+    pub role: Option<Duty>,
     /// Controls that it serves, e.g. `NIST-800-53r5:IR-4`.
     pub controls: Vec<String>,
     /// When to take it up, one reason an entry.

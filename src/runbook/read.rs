@@ -16,6 +16,7 @@ use super::mistake::{Mistake, Wrong};
 use super::step::{self, Place, RESERVED};
 use super::text::{Text, placeholder_in};
 use super::{OnFailure, Runbook, Step};
+use crate::model::duty::Duty;
 
 impl Runbook {
     /// Reads a document; `file` is what a mistake names.
@@ -36,7 +37,7 @@ struct FrontMatter {
     id: Spanned<String>,
     title: Spanned<String>,
     summary: Spanned<String>,
-    role: Option<String>,
+    role: Option<Spanned<String>>,
     #[serde(default)]
     controls: Vec<String>,
     #[serde(default)]
@@ -83,7 +84,7 @@ fn read(document: &str) -> Result<Runbook, Vec<Wrong>> {
         id: front.id.into_inner(),
         title: front.title.into_inner(),
         summary: front.summary.into_inner(),
-        role: front.role,
+        role: front.role.and_then(|role| duty(role.get_ref())),
         controls: front.controls,
         when_to_use: front.when_to_use,
         when_not_to_use: front.when_not_to_use,
@@ -130,6 +131,11 @@ fn front_matter(lines: &[&str], wrongs: &mut Vec<Wrong>) -> (Option<FrontMatter>
             wrongs.push(Wrong::new(line_of(value.span()), format!("`{key}` is empty")));
         }
     }
+    if let Some(role) = front.role.as_ref().filter(|role| duty(role.get_ref()).is_none()) {
+        let words = Duty::ALL.map(Duty::word).join(", ");
+        let reason = format!("`role` takes {words}; not `{}`", role.get_ref());
+        wrongs.push(Wrong::new(line_of(role.span()), reason));
+    }
     if let Some(replaces) = front.replaces.as_ref().filter(|replaces| replaces.get_ref() != id) {
         let reason = format!(
             "`replaces` takes the runbook's own id, `{id}`: one stands in the place of another by its id"
@@ -137,6 +143,10 @@ fn front_matter(lines: &[&str], wrongs: &mut Vec<Wrong>) -> (Option<FrontMatter>
         wrongs.push(Wrong::new(line_of(replaces.span()), reason));
     }
     (Some(front), Some(end + 1))
+}
+
+fn duty(word: &str) -> Option<Duty> {
+    Duty::ALL.into_iter().find(|duty| duty.word() == word)
 }
 
 /// Steps that use a value which no step before them finds out.

@@ -6,7 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Screen;
-use super::gate;
+use super::{gate, mfa};
+use crate::cloud::MfaCode;
 use crate::console::commands::Command;
 use crate::console::dependents;
 use crate::console::header::left;
@@ -126,6 +127,7 @@ fn takes_text(waiting: &Waiting) -> bool {
         Waiting::Attestation
             | Waiting::Confirmation { .. }
             | Waiting::Approval { .. }
+            | Waiting::MfaCode { .. }
             | Waiting::Value { typed: true, .. }
     )
 }
@@ -145,7 +147,12 @@ pub fn takes(state: &mut State, key: KeyEvent) -> bool {
 /// Pastes into a note; the gate's confirmation has to be typed.
 pub fn on_paste(state: &mut State, text: &str) {
     match state.run.waiting() {
-        Some(Waiting::Attestation | Waiting::Approval { .. } | Waiting::Value { typed: true, .. }) => {
+        Some(
+            Waiting::Attestation
+            | Waiting::MfaCode { .. }
+            | Waiting::Approval { .. }
+            | Waiting::Value { typed: true, .. },
+        ) => {
             state.run.input.insert(text);
         }
         Some(Waiting::Confirmation { .. }) => {
@@ -183,6 +190,9 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
             (gate::who_key(&state.options.keymap), "who uses it"),
             of(Command::SavePlan, "print the plan"),
         ],
+        Some(Waiting::MfaCode { .. }) => {
+            vec![of(Command::Open, "when it is typed"), of(Command::Back, "leave, nothing happens")]
+        }
         Some(Waiting::Failed { otherwise: Some(_), .. }) => {
             vec![
                 ("↑↓".to_owned(), "choose"),
@@ -310,6 +320,16 @@ fn answer(state: &mut State) -> Vec<Action> {
                 return Vec::new();
             }
         },
+        Some(Waiting::MfaCode { .. }) => {
+            run.input.clear();
+            match MfaCode::read(&typed) {
+                Ok(code) => Ask::MfaCode { code },
+                Err(complaint) => {
+                    run.complaint = Some(complaint.to_owned());
+                    return Vec::new();
+                }
+            }
+        }
         Some(Waiting::Program(_)) => {
             state.say(Words::plain("at work: wait for this step to end"));
             return Vec::new();
@@ -333,9 +353,12 @@ fn leave(state: &mut State) -> Vec<Action> {
             state.screen = Screen::Runbooks;
             Vec::new()
         }
-        Some(Waiting::Attestation | Waiting::Approval { .. } | Waiting::Value { typed: true, .. })
-            if !state.run.input.text().is_empty() =>
-        {
+        Some(
+            Waiting::Attestation
+            | Waiting::MfaCode { .. }
+            | Waiting::Approval { .. }
+            | Waiting::Value { typed: true, .. },
+        ) if !state.run.input.text().is_empty() => {
             state.run.input.clear();
             Vec::new()
         }
@@ -367,7 +390,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     };
     title(state, &view, buf, Rect { height: 1, ..area });
     let prompt = prompt_lines(state, &view, usize::from(area.width.saturating_sub(4)));
-    let typed = u16::from(has_line(&view.waiting));
+    let typed = u16::from(has_line(&view.waiting) || matches!(view.waiting, Waiting::MfaCode { .. }));
     let high =
         u16::try_from(prompt.len()).unwrap_or(u16::MAX).saturating_add(2 + typed).min(area.height * 2 / 3);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + high), ..area };
@@ -378,9 +401,10 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     state.run.view = Some(view);
 }
 
-/// Whether a line of text stands under the prompt. The gate's own screen has one of its own.
+/// Whether what is typed stands under the prompt. The gate's own screen has a line of its own, and a code of an MFA
+/// device is never echoed.
 fn has_line(waiting: &Waiting) -> bool {
-    takes_text(waiting) && !matches!(waiting, Waiting::Confirmation { .. })
+    takes_text(waiting) && !matches!(waiting, Waiting::Confirmation { .. } | Waiting::MfaCode { .. })
 }
 
 fn title(state: &State, view: &RunView, buf: &mut Buffer, line: Rect) {
@@ -551,6 +575,7 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
             say(format!("Who agreed? {people} at least: {}", visible(by)), Tone::Strong),
             say("Write NAME, NAME: how you know. Then enter.".to_owned(), Tone::Dim),
         ],
+        Waiting::MfaCode { device, duty, wrong } => mfa::lines(state, device, *duty, wrong.as_deref()),
         // Drawn by the gate's own screen.
         Waiting::Confirmation { .. } => Vec::new(),
         Waiting::Failed { reason, next, otherwise } => {
@@ -623,5 +648,10 @@ fn draw_prompt(state: &State, view: &RunView, lines: &[Line<'static>], buf: &mut
         let (x, _) = buf.set_stringn(inner.x, y, "› ", usize::from(inner.width), theme.tone(Tone::Accent));
         let field = Rect { x, y, width: inner.right().saturating_sub(x), height: 1 };
         state.run.input.draw(buf, field, theme.input);
+    } else if matches!(view.waiting, Waiting::MfaCode { .. }) && y < inner.bottom() {
+        // Never echoed; a dot for each character.
+        let dots = "•".repeat(state.run.input.text().chars().count());
+        let (x, _) = buf.set_stringn(inner.x, y, "› ", usize::from(inner.width), theme.tone(Tone::Accent));
+        buf.set_stringn(x, y, dots, usize::from(inner.right().saturating_sub(x)), theme.input);
     }
 }
