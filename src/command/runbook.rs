@@ -248,7 +248,7 @@ mod tests {
         assert!(paper.lines().all(|line| line.chars().count() <= 78 || line.starts_with("    ")), "{paper}");
         insta::assert_snapshot!(paper);
         let markdown = printed(|out| print(&[], "key-compromise", Form::Markdown, out).unwrap());
-        assert!(markdown.contains("- [ ] Revoke a grant: go to step 12, Pick the grant"), "{markdown}");
+        assert!(markdown.contains("- [ ] Revoke a grant: go to step 11, Pick the grant"), "{markdown}");
     }
 
     #[test]

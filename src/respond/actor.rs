@@ -343,7 +343,11 @@ impl Actor {
     }
 
     async fn look_at_clock(&mut self) {
+        let before = self.live.as_ref().is_some_and(|live| live.run.overdue);
         self.note_deadline();
+        if self.live.as_ref().is_some_and(|live| live.run.overdue != before) {
+            self.tell_run();
+        }
         let now = self.now();
         if self
             .live
@@ -365,7 +369,7 @@ impl Actor {
         };
         let Some((run, step, title)) = self.current_step() else { return };
         match self.record(RunRecord::StepOverdue(StepOverdue { run, step, title, deadline })) {
-            Ok(()) => self.tell_run(),
+            Ok(()) => {}
             Err(trouble) => {
                 if let Some(live) = &mut self.live
                     && !std::mem::replace(&mut live.overdue_unkept, true)

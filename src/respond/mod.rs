@@ -19,7 +19,7 @@ mod standing;
 mod steps;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trouble;
 pub mod view;
 

@@ -300,7 +300,7 @@ impl Run {
             return Err(Misfit::OutOfPlace("this step does not find that out"));
         }
         match (&step.kind, &done.outcome) {
-            (_, Outcome::Skipped { .. }) => Ok(self.current + 1),
+            (_, Outcome::Skipped { .. }) => Ok(on),
             (_, Outcome::WentOn { .. }) => {
                 self.way_on(runbook).ok_or(Misfit::OutOfPlace("this step is not to be gone on from"))
             }

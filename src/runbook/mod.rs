@@ -32,7 +32,7 @@
 //! |---|---|
 //! | `only_if_state = […]`, `only_if = […]` | else the step is skipped: key states, [`Circumstance`]s |
 //! | `deadline = "15m"` | shown, counted down; once passed it is said aloud and journalled |
-//! | `then` | where it goes on after the step: `next`, `finish`, or a later step's title |
+//! | `then` | where it goes on after the step, done or skipped: `next`, `finish`, or a later step's title |
 //! | `retries = 1–60`, `retry_after = "30s"` | tries again by itself before it counts as failed |
 //! | `on_failure` | `stop` (try again or leave), `go-on`, a later step's title, or `ask`, which lets a person go on to `otherwise` |
 //!

@@ -75,17 +75,10 @@ fn table_row(row: &str, out: &mut String) {
     out.extend([line.trim_end(), "\n"]);
 }
 
-/// Without the marks of emphasis and code.
+/// Without the marks of emphasis and code. A star by itself is one.
 fn unmarked(text: &str) -> String {
-    text.replace("**", "")
-        .replace('`', "")
-        .split(' ')
-        .map(|word| {
-            let inner = word.trim_matches('*');
-            if word == "*" { word } else { inner }
-        })
-        .collect::<Vec<_>>()
-        .join(" ")
+    let bare = |word: &str| if word == "*" { word.to_owned() } else { word.replace(['*', '`'], "") };
+    text.split(' ').map(bare).collect::<Vec<_>>().join(" ")
 }
 
 /// Writes a paragraph or an entry of a list, wrapped, its later lines under the first one's text.
@@ -96,7 +89,10 @@ fn wrap(paragraph: &str, out: &mut String) {
         return;
     }
     let indent = text.len() - bare.len();
-    let mark = ["- [ ] ", "- "].into_iter().find(|mark| bare.starts_with(mark)).map_or(0, str::len);
+    let number =
+        bare.split_once(". ").map(|(number, _)| number).filter(|n| n.chars().all(|c| c.is_ascii_digit()));
+    let mark = ["- [ ] ", "- "].into_iter().find(|mark| bare.starts_with(mark)).map(str::len);
+    let mark = mark.or(number.map(|number| number.len() + 2)).unwrap_or_default();
     let hang = " ".repeat(indent + mark);
     let mut line = " ".repeat(indent);
     let mut first = true;

@@ -182,9 +182,9 @@ fn dead_ends(steps: &[Step], sections: &Sections<'_>, wrongs: &mut Vec<Wrong>) {
             StepKind::Choose { options, .. } => options.iter().map(|option| option.then).collect(),
             _ => vec![step.then],
         };
-        // A step that is skipped is followed by the next one.
+        // A choice that is skipped is followed by the next step.
         if step.only_if_state.is_some() || !step.only_if.is_empty() {
-            leads.push(Then::Next);
+            leads.push(step.then);
         }
         if let OnFailure::GoOn(then) | OnFailure::Ask(then) = step.on_failure {
             leads.push(then);
@@ -241,6 +241,8 @@ struct Fence {
     mark: char,
     length: usize,
     step: bool,
+    /// A `step` block with a mistake, whose inside belongs to no step.
+    stray: bool,
     line: usize,
 }
 
@@ -250,19 +252,21 @@ fn sections<'a>(lines: &[&'a str], body: usize, wrongs: &mut Vec<Wrong>) -> Sect
     for (index, line) in lines.iter().enumerate().skip(body) {
         let number = index + 1;
         if let Some(open) = &fence {
-            let (step, closes) = (open.step, closes(open, line));
+            let (step, stray, closes) = (open.step, open.stray, closes(open, line));
             if closes {
                 fence = None;
             }
-            match found.steps.last_mut() {
+            match found.steps.last_mut().filter(|_| !stray) {
                 Some(section) if step && !closes => section.block.get_or_insert_default().1.push(line),
                 Some(section) if step => section.text.push((number + 1, Vec::new())),
                 Some(section) => section.add(number, line),
                 None => {}
             }
-        } else if let Some(opened) = opens(line, number) {
+        } else if let Some(mut opened) = opens(line, number) {
             if opened.step {
-                wrongs.extend(begin_block(&mut found, number).err());
+                let wrong = begin_block(&mut found, number).err();
+                opened.stray = wrong.is_some();
+                wrongs.extend(wrong);
             } else if let Some(section) = found.steps.last_mut() {
                 section.add(number, line);
             }
@@ -321,7 +325,7 @@ fn opens(line: &str, number: usize) -> Option<Fence> {
     if length < 3 || (mark == '`' && info.contains('`')) {
         return None;
     }
-    Some(Fence { mark, length, step: info == "step", line: number })
+    Some(Fence { mark, length, step: info == "step", stray: false, line: number })
 }
 
 fn closes(fence: &Fence, line: &str) -> bool {
@@ -370,7 +374,8 @@ fn read_step(section: &Section<'_>, place: &Place<'_>, wrongs: &mut Vec<Wrong>) 
     }
     let text = read_text(section, wrongs);
     let block = match &section.block {
-        Some((first, lines)) => Block::read(lines, *first),
+        // An empty block is told by the line of its fence.
+        Some((first, lines)) => Block::read(lines, if lines.is_empty() { *first - 1 } else { *first }),
         None => Ok(Block::manual(section.heading)),
     };
     let block = block.map_err(|wrong| wrongs.push(wrong)).ok()?;

@@ -69,7 +69,9 @@ fn whatever_a_built_in_runbook_promises_to_undo_another_one_does() {
     for runbook in library.iter() {
         let Some(undo) = &runbook.undone_by else { continue };
         let undo = library.get(undo).unwrap();
-        let promised = runbook.changes().filter_map(Change::undo).collect::<Vec<_>>();
+        // Letting somebody in again is taken back by a containment of its own.
+        let changes = runbook.changes().filter(|change| *change != Change::AllowPrincipal);
+        let promised = changes.filter_map(Change::undo).collect::<Vec<_>>();
         assert!(!promised.is_empty());
         for word in promised {
             assert!(undo.changes().any(|change| change.word() == word), "{}: {word}", runbook.id);
@@ -137,7 +139,7 @@ fn each_kind_is_read() {
 
 #[test]
 fn a_choice_leads_forward_by_title() {
-    let runbook = reading("## One\n```step\nchoose = \"Which?\"\noptions = [{ text = \"a\", then = \"Three\" }, { text = \"b\", then = \"finish\" }]\n```\n## Two\nt\n## Three\nt\n").unwrap();
+    let runbook = reading("## One\n```step\nchoose = \"Which?\"\noptions = [{ text = \"a\", then = \"Three\" }, { text = \"b\", then = \"finish\" }, { text = \"c\", then = \"next\" }]\n```\n## Two\nt\n## Three\nt\n").unwrap();
     let StepKind::Choose { options, .. } = &runbook.steps[0].kind else { panic!("a choice") };
     assert_eq!((options[0].then, options[1].then), (Then::Step(2), Then::Finish));
 }
@@ -267,9 +269,9 @@ fn a_mistake_in_the_document_is_told_with_its_line() {
             "heading of its own",
         ),
     ] {
-        let (at, reason) = reading(body).expect_err(body);
-        assert_eq!(at, line, "{body}: {reason}");
-        assert!(reason.contains(word), "{body}: {reason}");
+        let told = read_all(body).expect_err(body);
+        let meant = told.iter().any(|(at, reason)| *at == line && reason.contains(word));
+        assert!(meant, "{body}: {told:?}");
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn build(block: &Block, text: Text, place: &Place<'_>, wrongs: &mut V
     let deadline = block.keys.deadline.as_ref().and_then(|word| judge.take(block.time(word)));
     let then = judge.then(kind.as_ref());
     let retry = judge.retry();
-    let on_failure = judge.on_failure(kind.as_ref());
+    let on_failure = judge.on_failure(kind.as_ref(), then);
     let title = place.titles[place.index].clone();
     let kind = kind.filter(|_| wrongs.len() == before)?;
     Some(Step { title, text, kind, only_if_state, only_if, deadline, then, retry, on_failure })
@@ -184,7 +184,8 @@ impl Judge<'_, '_> {
         Some(Retry { times: *retries.get_ref(), after })
     }
 
-    fn on_failure(&mut self, kind: Option<&StepKind>) -> OnFailure {
+    /// What follows a failure; to go on is to go on as after the step.
+    fn on_failure(&mut self, kind: Option<&StepKind>, then: Then) -> OnFailure {
         let keys = &self.block.keys;
         let word = keys.on_failure.as_ref();
         let ask = word.is_some_and(|word| word.get_ref() == "ask");
@@ -197,14 +198,14 @@ impl Judge<'_, '_> {
         let Some(word) = word else { return OnFailure::Stop };
         match word.get_ref().as_str() {
             "stop" => OnFailure::Stop,
-            "ask" => OnFailure::Ask(otherwise.unwrap_or_default()),
+            "ask" => OnFailure::Ask(otherwise.unwrap_or(then)),
             other => {
                 if matches!(kind, Some(StepKind::Change(_))) {
                     let reason =
                         "a change that failed stops the run: a person has to decide (`stop`, or `ask`)";
                     self.wrongs.push(self.block.wrong(word, reason));
                 }
-                let then = if other == "go-on" { Some(Then::Next) } else { self.leads_after_failure(word) };
+                let then = if other == "go-on" { Some(then) } else { self.leads_after_failure(word) };
                 then.map_or(OnFailure::Stop, OnFailure::GoOn)
             }
         }

@@ -5,11 +5,26 @@ use std::collections::BTreeSet;
 use crate::model::age::ago;
 use crate::model::arn::KeyArn;
 use crate::model::dependents::Dependents;
-use crate::model::pair::DatabaseRef;
+use crate::model::pair::{DatabaseRef, Inventory, KeyLink, Pair};
 use crate::model::text::Untrusted;
 use crate::respond::actor::Actor;
 use crate::respond::trouble::{Stop, Trouble};
 use crate::runbook::{Found, Value};
+
+/// Column keys whose master key names the key, where KMS does not show it any more.
+fn under_lost(key: &KeyArn, inventory: &Inventory) -> Vec<(bool, String)> {
+    let names_it = |link: &KeyLink| match link {
+        KeyLink::Gone { path } | KeyLink::NotVisible { path, .. } => path == key.as_str(),
+        _ => false,
+    };
+    let told = |pair: &Pair| {
+        let (database, other) =
+            (&pair.cmk.database, if pair.rotating { "; IT HAS ANOTHER VALUE" } else { "" });
+        let place = format!("{} on {}", database.database, database.server);
+        (false, format!("{} in {place}: {} columns cannot be read{other}", pair.cek, pair.columns.len()))
+    };
+    inventory.pairs().filter(|pair| names_it(&pair.cmk.link)).map(told).collect()
+}
 
 /// What keeps column keys from view.
 const MORE: &str = "there may be more:";
@@ -30,6 +45,7 @@ impl Actor {
                 depends.databases.len()
             ),
         );
+        self.list(under_lost(&found.key, &inventory));
         let line = |(database, cek): &(DatabaseRef, Untrusted)| {
             let columns = depends.columns.iter().filter(|c| c.database == *database && c.cek == *cek);
             (

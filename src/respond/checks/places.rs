@@ -140,6 +140,8 @@ impl Actor {
         let kms = self.kms(found.key.region());
         let read = kms.describe(found.key.as_str()).boxed();
         let read = self.attend("reading the key", Leaving::Allowed, read).await?;
+        // A relative ought to stand as the key does; where that is out of reach, it ought to work.
+        let like = read.as_ref().map_or(KeyState::Enabled, |key| key.state.clone());
         let relatives: Vec<KeyArn> = match read {
             Ok(key) => {
                 self.fact(true, format!("{}: {}", key.arn.region(), key.state));
@@ -159,7 +161,7 @@ impl Actor {
             let read = self.attend("reading a relative", Leaving::Allowed, read).await?;
             match read {
                 Ok(key) => {
-                    let (good, at) = (key.state == KeyState::Enabled, show::clock(key.read_at));
+                    let (good, at) = (key.state == like, show::clock(key.read_at));
                     let role = match &key.multi_region {
                         Some(all) if all.primary == key.arn => "primary",
                         _ => "replica",
