@@ -3,8 +3,6 @@
 //!
 //! `cargo bench --bench person`; Linux and macOS.
 
-mod served;
-
 use std::io::{Read as _, Write as _};
 use std::num::NonZero;
 use std::path::Path;
@@ -13,7 +11,13 @@ use std::time::{Duration, Instant};
 
 use portable_pty::{Child, CommandBuilder, PtySize, native_pty_system};
 
-use served::{Outcome, portcullis};
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// The program that is measured: built by cargo, unless `PORTCULLIS_BIN` names one.
+fn portcullis() -> std::path::PathBuf {
+    std::env::var_os("PORTCULLIS_BIN")
+        .map_or(env!("CARGO_BIN_EXE_portcullis").into(), std::path::PathBuf::from)
+}
 
 /// Between two keys: 67 words a minute, which is quick for somebody who is afraid.
 const A_KEY: Duration = Duration::from_millis(180);

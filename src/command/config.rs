@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::CommandError;
 use crate::runbook::Library;
 use crate::settings::Settings;
@@ -11,7 +13,12 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// When a runbook of the settings' folders has a mistake: each is told; or when writing fails.
-pub fn tell(file: &Path, settings: &Settings, out: &mut impl Write) -> Result<(), CommandError> {
+pub fn tell(
+    file: &Path,
+    settings: &Settings,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     let (runbooks, mistakes) = Library::load(&settings.runbook_dirs);
     if !mistakes.is_empty() {
         let told: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
@@ -34,5 +41,14 @@ pub fn tell(file: &Path, settings: &Settings, out: &mut impl Write) -> Result<()
     }
     let own = runbooks.iter().filter(|runbook| runbook.file.is_some()).count();
     writeln!(out, "  runbooks: {}, {own} of them your own", runbooks.iter().count())?;
+    for mute in settings.detections.mutes.iter().filter(|mute| mute.expires <= now) {
+        let rule = crate::model::text::visible(&mute.rule).into_owned();
+        let place = format!("{}:{}", file.display(), mute.line);
+        writeln!(
+            out,
+            "{place}: the mute of {rule} expired at {}: it mutes no more, take it out or renew it",
+            mute.expires
+        )?;
+    }
     Ok(())
 }

@@ -9,6 +9,7 @@ mod asks;
 mod change;
 mod checks;
 mod circumstance;
+mod incidents;
 mod key_policy;
 mod offers;
 mod operation;
@@ -35,6 +36,8 @@ use crate::model::pair::Inventory;
 use crate::runbook::Library;
 use crate::trail::TrailView;
 use view::{Ask, Told};
+
+pub use incidents::learn_incidents;
 
 /// How many wishes may wait while the program is at work.
 const ASKS: usize = 32;

@@ -19,7 +19,7 @@ use crate::inventory::Progress;
 use crate::respond::tests::house::House;
 use crate::respond::view::{Ask, RunView, Target, Told, Waiting};
 use crate::runbook::Library;
-use crate::trail::{Store, TrailView};
+use crate::trail::TrailView;
 
 /// The console at work on a house, and somebody who types.
 struct Desk {
@@ -54,11 +54,7 @@ impl Desk {
         });
         let feed = Feed {
             inventory: watch::channel(Arc::clone(&house.inventory)).1,
-            trail: watch::channel(Arc::new(TrailView {
-                events: Store::default().events().clone(),
-                sources: vec![],
-            }))
-            .1,
+            trail: watch::channel(Arc::new(TrailView::default())).1,
             backfills: crate::trail::Backfills::default(),
             progress: watch::channel(Progress::default()).1,
             key_trails: KeyTrails { ask: Box::new(drop), told: mpsc::unbounded_channel().1 },
@@ -70,6 +66,7 @@ impl Desk {
             responder: Some(Responder { ask: house.responder.ask.clone(), told }),
             clock: house.estate.clock.clone(),
             clipboard: Box::new(|_| Ok(())),
+            bell: Box::new(|| ()),
         };
         let mut options = fixture::options(Mode::Respond { incident: fixture::incident() });
         let card = |runbook: &Arc<crate::runbook::Runbook>| RunbookCard {
@@ -91,9 +88,9 @@ impl Desk {
     }
 
     fn write(&self, text: &str) {
-        text.chars().for_each(|letter| {
-            self.press(if letter == ' ' { "space" } else { letter.encode_utf8(&mut [0; 4]) })
-        });
+        for letter in text.chars() {
+            self.press(&if letter == ' ' { "space".to_owned() } else { letter.to_string() });
+        }
     }
 
     /// Lets everything that can happen at this moment happen: time stands still meanwhile.
