@@ -60,19 +60,14 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
                 throttle: words.throttle,
             };
-            runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
+            runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
         }
         Verb::Keys(words) => keys(&global, &words, &mut out),
         Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(
-                    &settings,
-                    one_environment(&global.environment, &settings)?,
-                    global.seed,
-                    &Purpose::Read,
-                )
-                .await?;
+                let name = one_environment(&global.environment, &settings)?;
+                let open = open(&settings, name, global.seed, &Purpose::Read).await?;
                 let wanted = command::dependents::Wanted {
                     target: words.target,
                     database: words.database,
@@ -86,13 +81,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(
-                    &settings,
-                    one_environment(&global.environment, &settings)?,
-                    global.seed,
-                    &Purpose::Read,
-                )
-                .await?;
+                let name = one_environment(&global.environment, &settings)?;
+                let open = open(&settings, name, global.seed, &Purpose::Read).await?;
                 let (format, limit) = (words.format.into(), words.limit.unwrap_or(1000));
                 let since = words.since.unwrap_or(jiff::SignedDuration::from_hours(24));
                 command::events::run(&open.estate, format, &words.filter, since, limit, &mut out).await
