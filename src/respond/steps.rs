@@ -82,7 +82,7 @@ impl Actor {
     /// Does the current step, or says what it waits for.
     pub(super) async fn step(&mut self, step: &Step) -> Result<(), Stop> {
         let Some(found) = self.live.as_ref().and_then(|live| live.run.found.clone()) else { return Ok(()) };
-        if let StepKind::Change { operation } = step.kind
+        if let StepKind::Change { operation } = &step.kind
             && self.made_before(&found, operation).await?
         {
             return Ok(self.done(Outcome::Done)?);
@@ -100,7 +100,7 @@ impl Actor {
             StepKind::Check(Check::State { expect }) => self.verify(&found, expect, 1).await,
             StepKind::Verify { expect, reads } => self.verify(&found, expect, *reads).await,
             StepKind::Check(Check::Administrable) => self.check_administrable(&found).await,
-            StepKind::Change { operation } => self.propose(&found, *operation).await,
+            StepKind::Change { operation } => self.propose(&found, operation.clone()).await,
             StepKind::Notify => self.notify().await,
             StepKind::Audit => self.audit().await,
         }

@@ -166,8 +166,8 @@ pub enum Then {
 impl Runbook {
     /// The changes that it can make, in order.
     pub fn changes(&self) -> impl Iterator<Item = Operation> {
-        self.steps.iter().filter_map(|step| match step.kind {
-            StepKind::Change { operation } => Some(operation),
+        self.steps.iter().filter_map(|step| match &step.kind {
+            StepKind::Change { operation } => Some(operation.clone()),
             _ => None,
         })
     }

@@ -207,7 +207,7 @@ fn check(block: &Block, word: &Word) -> Result<Check, Wrong> {
 fn change(block: &Block, word: &Word) -> Result<StepKind, Wrong> {
     let operation: Operation = word.get_ref().parse().map_err(|reason: String| block.wrong(word, reason))?;
     if let Some(undo) = &block.keys.undo
-        && operation.undo().map(Operation::word) != Some(undo.get_ref().as_str())
+        && operation.undo().as_ref().map(Operation::word) != Some(undo.get_ref().as_str())
     {
         let right = operation.undo().map_or_else(
             || format!("nothing takes {operation} back"),
