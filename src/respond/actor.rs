@@ -15,10 +15,11 @@ use super::view::{Ask, Standing, Told, Waiting};
 use super::{change, show, standing};
 use crate::cloud::KmsReads;
 use crate::estate::{Acting, Estate};
-use crate::gate::{self, Gate, Progress};
+use crate::gate::{self, Gate, Ground, Progress};
 use crate::journal::Entry;
 use crate::model::IncidentId;
 use crate::model::arn::KeyArn;
+use crate::model::aspect::Aspect;
 use crate::model::key::KmsKey;
 use crate::model::pair::Inventory;
 use crate::model::text::Untrusted;
@@ -286,7 +287,7 @@ impl Actor {
     }
 
     fn progressed(&mut self, step: &Progress) {
-        if let Some(good) = change::weight(step, self.changing()) {
+        if let Some(good) = change::weight(step, self.changing().as_ref()) {
             self.fact(good, step.to_string());
         }
         self.tell_journal();
@@ -315,10 +316,15 @@ impl Actor {
     /// Reads the true state behind each unfinished change.
     pub async fn look_at_unfinished(&mut self) {
         for change in gate::unfinished(&self.entries()) {
-            let key = &change.plan.key;
-            let seen = match self.read_key(key, "looking at what an earlier change left").await {
-                Ok(read) => format!("the key is {} (read {})", read.state, show::clock(read.read_at)),
-                Err(Stop::Failed(trouble)) => trouble.reason,
+            let (gate, plan) = (Arc::clone(&self.gate), change.plan);
+            let reading = gate.ground(&plan.key, &plan.operation);
+            let what = "looking at what an earlier change left";
+            let seen = match self.attend(what, Leaving::Allowed, reading.boxed()).await {
+                Ok(Ok(Ground { aspect: Aspect::State(state), .. })) => {
+                    format!("the key is {state} (read {})", show::clock(self.now()))
+                }
+                Ok(Ok(ground)) => format!("{} (read {})", ground.aspect, show::clock(self.now())),
+                Ok(Err(why)) => format!("it could not be read: {why}"),
                 Err(_) => "not read: left".to_owned(),
             };
             self.sights.insert(change.intent, seen);

@@ -185,7 +185,7 @@ impl Actor {
     async fn undo(&mut self) -> Result<(), String> {
         let (change, started) = last_change(&self.entries())
             .ok_or("nothing was changed in this incident that could be taken back")?;
-        let runbook = self.undo_runbook(change.plan.operation, &started)?;
+        let runbook = self.undo_runbook(&change.plan.operation, &started)?;
         if let Some(live) = &self.live
             && live.under_way()
         {
@@ -199,7 +199,7 @@ impl Actor {
     /// The runbook that takes back a change made by the run that `started`.
     pub(super) fn undo_runbook(
         &self,
-        operation: Operation,
+        operation: &Operation,
         started: &RunStarted,
     ) -> Result<Arc<Runbook>, String> {
         let Some(undo) = operation.undo() else { return Err(format!("nothing takes {operation} back")) };
@@ -250,7 +250,7 @@ impl Actor {
         let (change, started) = last_change(&self.entries())?;
         let ours = live.run.found.as_ref().is_some_and(|found| found.key == change.plan.key)
             && started == live.run.started;
-        (ours && self.undo_runbook(change.plan.operation, &started).is_ok())
+        (ours && self.undo_runbook(&change.plan.operation, &started).is_ok())
             .then(|| change.plan.operation.undo())
             .flatten()
     }

@@ -91,7 +91,7 @@ impl Actor {
         self.wait_for_next_try()?;
         if let StepKind::Change(change) = step.kind
             && let Ok(operation) = self.operation(change)
-            && self.made_before(&found, operation).await?
+            && self.made_before(&found, &operation).await?
         {
             return Ok(self.done(Outcome::Done)?);
         }

@@ -31,7 +31,7 @@ pub(super) struct Keys {
     pub reads: Option<Spanned<u8>>,
     pub since: Option<Word>,
     pub people: Option<Spanned<u8>>,
-    pub days: Option<Spanned<u32>>,
+    pub days: Option<Spanned<u8>>,
     pub period_days: Option<Spanned<u32>>,
     pub undo: Option<Word>,
     pub options: Option<Spanned<Vec<OptionKeys>>>,

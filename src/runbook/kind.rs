@@ -110,7 +110,7 @@ pub enum Change {
     CancelKeyDeletion,
     /// After a waiting period of 7–30 days.
     ScheduleKeyDeletion {
-        days: u32,
+        days: u8,
     },
     /// Every 90–2560 days.
     EnableKeyRotation {
@@ -128,11 +128,6 @@ pub enum Change {
 }
 
 impl Change {
-    /// The waiting period of a deletion in days: KMS takes 7–30, and 30 where nothing is said.
-    pub const WAITING_DAYS: std::ops::RangeInclusive<u32> = 7..=30;
-    /// The period of automatic rotation in days that KMS takes.
-    pub const PERIOD_DAYS: std::ops::RangeInclusive<u32> = 90..=2560;
-
     /// Every change, those with a parameter with the one that is used where a step gives none.
     pub const ALL: [Self; 10] = [
         Self::DisableKey,

@@ -9,6 +9,7 @@ use super::mistake::Wrong;
 use super::text::Text;
 use super::{OnFailure, Precondition, Retry, Step};
 use crate::model::duty::Duty;
+use crate::model::operation::{DELETION_DAYS, ROTATION_DAYS};
 
 /// The reads of a `verify` that does not say how many.
 const AGREEING_READS: u8 = 3;
@@ -302,16 +303,19 @@ fn with_days(block: &Block, change: Change) -> Result<Change, Wrong> {
     let (days, period) = (block.keys.days.as_ref(), block.keys.period_days.as_ref());
     match change {
         Change::ScheduleKeyDeletion { days: usual } => Ok(Change::ScheduleKeyDeletion {
-            days: days.map_or(Ok(usual), |days| within(block, days, "days", Change::WAITING_DAYS))?,
+            days: days.map_or(Ok(usual), |days| within(block, days, "days", DELETION_DAYS))?,
         }),
         Change::EnableKeyRotation { period_days: usual } => Ok(Change::EnableKeyRotation {
             period_days: period
-                .map_or(Ok(usual), |days| within(block, days, "period_days", Change::PERIOD_DAYS))?,
+                .map_or(Ok(usual), |days| within(block, days, "period_days", ROTATION_DAYS))?,
         }),
-        other => match days.map(|d| ("days", d)).or(period.map(|d| ("period_days", d))) {
-            Some((key, at)) => Err(block.wrong(at, format!("`{key}` means nothing to {}", other.word()))),
-            None => Ok(other),
-        },
+        other => {
+            let stray = days.map(|at| ("days", at.span())).or(period.map(|at| ("period_days", at.span())));
+            let wrong = stray.map(|(key, at)| {
+                block.wrong(&Spanned::new(at, ()), format!("`{key}` means nothing to {}", other.word()))
+            });
+            wrong.map_or(Ok(other), Err)
+        }
     }
 }
 

@@ -537,7 +537,7 @@ fn step_line(state: &State, step: &StepView) -> Paragraph {
 fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>> {
     let theme = &state.theme;
     let say = |text: String, tone: Tone| Paragraph::hanging(Line::styled(text, theme.tone(tone)), 2);
-    let undo = view.undo.map(|operation| format!("u takes it back ({operation})"));
+    let undo = view.undo.as_ref().map(|operation| format!("u takes it back ({operation})"));
     let lines = match &view.waiting {
         Waiting::Program(work) => vec![say(format!("… {}", visible(work)), Tone::Accent)],
         Waiting::Proceed { what } => vec![say(format!("enter: {}", visible(what)), Tone::Strong)],

@@ -66,7 +66,7 @@ impl Desk {
             responder: Some(Responder { ask: house.responder.ask.clone(), told }),
             clock: house.estate.clock.clone(),
             clipboard: Box::new(|_| Ok(())),
-            bell: Box::new(|| ()),
+            bell: Box::new(|| Ok(())),
         };
         let mut options = fixture::options(Mode::Respond { incident: fixture::incident() });
         let card = |runbook: &Arc<crate::runbook::Runbook>| RunbookCard {

@@ -1,13 +1,14 @@
 //! Where else a key matters: RDS storage under it, and its relatives in other Regions.
 
 use futures_util::FutureExt as _;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::gate;
 use crate::model::age::short;
 use crate::model::arn::KeyArn;
 use crate::model::dependents::{RdsInstance, STORAGE_RECOVERABLE, Storage, storage_lost_from};
 use crate::model::key::KeyState;
+use crate::model::plan::Operation;
 use crate::model::usage;
 use crate::respond::actor::{Actor, Leaving};
 use crate::respond::show;
@@ -82,10 +83,7 @@ impl Actor {
     /// Until when storage under a key that is down can be saved, in words. RDS counts from when it notices.
     async fn storage_clock(&mut self, key: &KeyArn) -> Result<Option<String>, Stop> {
         let now = self.now();
-        let ours = gate::proved(&self.entries()).into_iter().rev().find(|change| change.plan.key == *key);
-        let dropped = ours
-            .filter(|change| change.plan.operation.proved_by() == KeyState::Disabled)
-            .map(|change| change.proved_at);
+        let dropped = self.dropped(key);
         let since = if dropped.is_some() {
             dropped
         } else {
@@ -107,6 +105,22 @@ impl Actor {
                 show::when(since)
             )
         }))
+    }
+
+    /// Since when the key is down by what this incident did: the first drop after it was last enabled.
+    fn dropped(&self, key: &KeyArn) -> Option<Timestamp> {
+        let mut since = None;
+        for change in gate::proved(&self.entries()).into_iter().rev().filter(|change| change.plan.key == *key)
+        {
+            match change.plan.operation {
+                Operation::EnableKey => break,
+                Operation::DisableKey | Operation::ScheduleKeyDeletion { .. } => {
+                    since = Some(change.proved_at)
+                }
+                _ => {}
+            }
+        }
+        since
     }
 
     pub(super) async fn verify_available(&mut self, found: &Found) -> Result<(), Stop> {

@@ -169,7 +169,7 @@ async fn emergency_revocation() {
         "recovery_rds",
         "key-recovery",
         USER_DATA,
-        &[Say::Choose("Yes"), Say::First, Say::GoOn],
+        &[Say::Choose("Yes"), Say::First, Say::Choose("No: go on")],
     )
     .await;
     walk("revocation_multi_region", "emergency-revocation", "buzz-tutor/reporting", &[]).await;
@@ -193,15 +193,14 @@ async fn standard_rotation_on_a_schedule() {
         "rotation_schedule",
         "standard-rotation",
         "buzz-tutor/tde-development",
-        &[Say::Choose("On a schedule"), Say::GoOn],
+        &[Say::Choose("On a schedule")],
     )
     .await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn standard_rotation_on_demand() {
-    walk("rotation_on_demand", "standard-rotation", MESSAGES, &[Say::Choose("Now, on demand"), Say::GoOn])
-        .await;
+    walk("rotation_on_demand", "standard-rotation", MESSAGES, &[Say::Choose("Now, on demand")]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -295,11 +294,9 @@ async fn key_compromise_by_every_containment() {
         &[
             REVOKE,
             Say::First,
-            Say::GoOn,
             MORE,
             DENY,
-            Say::First,
-            Say::GoOn,
+            Say::Value("BuzzTutorBackup"),
             MORE,
             Say::Choose("Cut off"),
             MORE,
@@ -308,6 +305,17 @@ async fn key_compromise_by_every_containment() {
         ],
     )
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_principal_that_goes_on_is_not_called_cut_off_and_a_denial_is_taken_back() {
+    let mut house = House::built().await;
+    house.pass(SignedDuration::from_mins(30));
+    // The account's own programs do not ask the key policy: this one goes on using the key.
+    let script = [DENY, Say::Value("BuzzTutorApp"), Say::GoOn, CONTAINED];
+    let house = walk_in(house, "compromise_goes_on", "key-compromise", USER_DATA, &script).await;
+    // The key is up: what is left to take back is the denial.
+    walk_in(house, "recovery_denial", "key-recovery", USER_DATA, &[Say::First]).await;
 }
 
 #[tokio::test(start_paused = true)]
