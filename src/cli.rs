@@ -40,8 +40,8 @@ pub struct Cli {
 /// Flags that every verb takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The environment; `simulated` is built in and needs nothing. Repeated, `watch` and `keys` show several side by
-    /// side; what acts takes exactly one.
+    /// The environment; `simulated` is built in and needs nothing. Repeated, `watch`, `keys` and `events` show
+    /// several side by side; what acts takes exactly one.
     #[arg(
         short,
         long,

@@ -171,8 +171,7 @@ struct RawEnvironment {
 #[serde(deny_unknown_fields)]
 struct RawTrail {
     events: Option<Spanned<usize>>,
-    #[serde(default)]
-    roles: Vec<String>,
+    roles: Option<Vec<String>>,
     #[serde(default)]
     secrets: Vec<String>,
 }
@@ -277,7 +276,8 @@ impl Reader<'_> {
             sql,
             trail: TrailSettings {
                 events: self.events(raw.trail.events.as_ref()).or(events).unwrap_or(TrailSettings::EVENTS),
-                roles: raw.trail.roles,
+                // Where nobody says which, those that changes are made in.
+                roles: raw.trail.roles.unwrap_or_else(|| roles.for_emergencies()),
                 secrets: raw.trail.secrets,
                 ..TrailSettings::default()
             },

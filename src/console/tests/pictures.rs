@@ -135,6 +135,7 @@ async fn several_environments() {
     held("several_80x24", &super::finding::three(NARROW).await.bench);
     let three = super::finding::three(WIDE).await;
     held("several_160x45", &three.bench);
+    held("several_events_160x45", three.bench.keys("2").await);
     held("several_health_160x45", three.bench.keys("5").await);
 }
 
