@@ -49,6 +49,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             Ok(())
         }
         Verb::Man => Ok(clap_mangen::Man::new(Cli::command()).render(&mut out)?),
+        Verb::Runbook(verb) => runbook(&global, verb, &mut out),
         Verb::Journal(verb) => journal(&global, &verb, &mut out),
         Verb::Simulator(Simulator::Serve(words)) => {
             let serving = Serving {
@@ -70,13 +71,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open = open(
-                    &settings,
-                    one_environment(&global.environment, &settings)?,
-                    global.seed,
-                    &Purpose::Read,
-                )
-                .await?;
+                let name = one_environment(&global.environment, &settings)?;
+                let open = open(&settings, name, global.seed, &Purpose::Read).await?;
                 let wanted = command::dependents::Wanted {
                     target: words.target,
                     database: words.database,
@@ -259,6 +255,24 @@ fn interrupted() -> impl Future<Output = ()> + Send + use<> {
             std::future::pending::<()>().await;
         }
         futures_util::future::select_all(waits).await;
+    }
+}
+
+fn runbook(global: &Global, verb: cli::Runbook, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let folders = settings::load(&global.overrides())?.runbook_dirs;
+    match verb {
+        cli::Runbook::List { format } => command::runbook::list(&folders, format.into(), out),
+        cli::Runbook::Show { id, format } => {
+            command::runbook::show(&folders, &id, format == Structured::Json, out)
+        }
+        cli::Runbook::Check { files } => command::runbook::check(&folders, &files, out),
+        cli::Runbook::Print { id, format } => {
+            let form = match format {
+                cli::Paper::Text => portcullis::runbook::Form::Text,
+                cli::Paper::Markdown => portcullis::runbook::Form::Markdown,
+            };
+            command::runbook::print(&folders, &id, form, out)
+        }
     }
 }
 

@@ -312,10 +312,13 @@ fn unfinished(change: &Unfinished, now: Timestamp, room: usize) -> String {
 }
 
 fn stands(change: &StandingChange, now: Timestamp, room: usize) -> String {
-    let what = if change.operation == Operation::DisableKey {
-        "GATE DOWN".to_owned()
-    } else {
-        format!("CHANGED {}", change.operation)
+    let what = match &change.operation {
+        Operation::DisableKey => "GATE DOWN".to_owned(),
+        Operation::ScheduleKeyDeletion { .. } => "DELETION WAITS".to_owned(),
+        Operation::DenyPrincipal { principal } => {
+            format!("DENIED {} on", visible(principal.rsplit('/').next().unwrap_or(principal)))
+        }
+        other => format!("CHANGED {other}"),
     };
     let exposed = match change.exposed_until {
         Some(until) if until > now => {

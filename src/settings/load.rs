@@ -153,6 +153,7 @@ struct RawEnvironment {
     endpoint: Option<Spanned<String>>,
     alert_topic: Option<Spanned<String>>,
     approvals: Option<u8>,
+    approval_override: Option<bool>,
     column_key_cache: Option<Spanned<String>>,
     recovery_window: Option<Spanned<String>>,
     #[serde(default)]
@@ -287,6 +288,7 @@ impl Reader<'_> {
             estate: self.estate(raw.estate),
             column_key_cache: self.duration(raw.column_key_cache.as_ref(), SignedDuration::from_hours(2)),
             approvals: raw.approvals.unwrap_or(0),
+            approval_override: raw.approval_override.unwrap_or(true),
             recovery_window: self.duration(raw.recovery_window.as_ref(), SignedDuration::from_hours(7 * 24)),
         }
     }

@@ -98,6 +98,8 @@ pub struct Environment {
     pub column_key_cache: SignedDuration,
     /// People who must approve a change besides the requester.
     pub approvals: u8,
+    /// Whether the operator may do without those approvals, by typing so: it is recorded and told to everybody.
+    pub approval_override: bool,
     /// How long after a drop this house allows a recovery without a new decision. KMS sets no such limit.
     pub recovery_window: SignedDuration,
 }

@@ -5,6 +5,7 @@ use crate::pty::Terminal;
 use crate::stage::ALL_PAIRS;
 
 const ESC: &str = "\x1b";
+const DOWN: &str = "\x1b[B";
 const CTRL_C: &str = "\x03";
 const CTRL_U: &str = "\x15";
 const NARROW: (u16, u16) = (80, 24);
@@ -51,7 +52,9 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
     console.see("Confirmed. Now as key-recovery-admin");
     console.give_code();
     console.see_no("GATE DOWN");
-    console.see("RDS instances whose storage");
+    console.see("Does an RDS instance");
+    console.press(&format!("{DOWN}\r"));
+    until_clients_are_back(&mut console);
     console.press("read a row\r");
     console.see("FINISHED");
     console.press("1");
@@ -61,6 +64,30 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
 
     let journal = ["-e", "simulated", "journal", "verify", "INC-1"];
     assert!(program::run(home.path(), &Vec::new(), &journal).done().starts_with("whole: "));
+}
+
+/// Tries again until the account's own programs have used the key, or until the runbook lets the run go on without.
+fn until_clients_are_back(console: &mut Terminal) {
+    const BACK: &str = "Read one encrypted column";
+    const AGAIN: &str = "enter does not wait";
+    const ON: &str = "go on without it";
+    loop {
+        match console.see_one_of(&[BACK, AGAIN, ON]) {
+            AGAIN => {
+                let (tried, _) =
+                    console.screen().split_once(" of 6").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+                let number = tried.chars().last().unwrap();
+                console.press("\r");
+                console.see_no(&format!("({number} of 6"));
+            }
+            ON => {
+                console.press(&format!("{DOWN}\r"));
+                console.see(BACK);
+                return;
+            }
+            _ => return,
+        }
+    }
 }
 
 /// Filters for a pair and opens it.

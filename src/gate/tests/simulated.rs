@@ -91,7 +91,7 @@ impl House {
             key,
             key_name: name,
             operation,
-            observed: Observed { state, at: now },
+            observed: Observed::state(state, now),
             incident: "INC-1".parse().unwrap(),
             cek: Some("CEK_User_12345".into()),
             reason: "it's '); DROP TABLE dbo.KeyRevocationAudit; --".into(),
@@ -103,7 +103,12 @@ impl House {
     fn approved(&self, plan: Plan) -> Approved {
         let preview: Preview = preview(plan, &self.stage.environment);
         let now = self.stage.clock.now();
-        preview.confirm(&preview.must_type, now).unwrap().approve(&[], now).unwrap()
+        {
+            let typed = preview.must_type_override().unwrap_or(preview.must_type.clone());
+            preview.confirm(&typed, now).unwrap()
+        }
+        .approve(&[], now)
+        .unwrap()
     }
 
     async fn execute(&self, plan: Plan) -> Outcome {
