@@ -13,7 +13,7 @@ pub(in crate::detect) static DENIED_BURST: Rule = Rule {
     id: "kms-denied-burst",
     title: "Somebody is refused again and again",
     severity: Severity::High,
-    why: "Somebody tries what they may not: a stolen credential feeling its way, or a program that lost its permission.",
+    why: "Somebody tries what they may not: a stolen credential feeling its way, or a program that lost its permission. Refusals of calls that only look are worth a look themselves, and no more.",
     next: WHO_IS_IT,
     references: &[
         "CIS AWS Foundations 4.1",
