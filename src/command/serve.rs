@@ -50,10 +50,12 @@ impl Serving {
     }
 
     fn account(&self, now: Timestamp) -> World {
-        match self.company {
-            Some(size) => seed::company(self.seed, now, size),
-            None => seed::buzz_tutor(self.seed, now),
+        if let Some(size) = self.company {
+            return seed::company(self.seed, now, size);
         }
+        let mut world = seed::buzz_tutor(self.seed, now);
+        seed::event_queue(&mut world, now);
+        world
     }
 
     fn add_trouble(&self, faults: &Faults) {
@@ -160,6 +162,15 @@ fn settings_toml(served: &Served, env_file: &Path, audits: bool) -> String {
     // Writing to a String cannot fail.
     if let Some((server, _)) = served.sql().first().filter(|_| audits) {
         let _ = writeln!(toml, "audit = {{ server = {}, database = \"buzz_prod\" }}", text(server));
+    }
+    if audits {
+        let _ = writeln!(
+            toml,
+            "trail = {{ queue = \"http://{}/{}/{}\" }}",
+            served.http(),
+            seed::ACCOUNT,
+            seed::EVENT_QUEUE
+        );
     }
     for (name, address) in served.sql() {
         let _ = write!(

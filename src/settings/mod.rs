@@ -2,6 +2,7 @@
 
 mod age;
 mod load;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::model::catalog::ServerName;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
+pub use queue::{NoQueue, QueueAddress};
 
 /// The commented settings file that `portcullis init` writes.
 pub const TEMPLATE: &str = include_str!("../../assets/settings.toml");
@@ -95,6 +97,9 @@ pub struct TrailSettings {
     pub roles: Vec<String>,
     /// Secrets whose reading is watched, by a part of their name or ARN: the emergency procedures.
     pub secrets: Vec<String>,
+    /// An SQS queue that EventBridge feeds with the trail's records. It has to be portcullis' own: messages are deleted
+    /// once their events are kept.
+    pub queue: Option<QueueAddress>,
 }
 
 impl TrailSettings {
@@ -104,7 +109,7 @@ impl TrailSettings {
 
 impl Default for TrailSettings {
     fn default() -> Self {
-        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new() }
+        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new(), queue: None }
     }
 }
 

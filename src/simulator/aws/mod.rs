@@ -9,6 +9,7 @@ pub mod quota;
 pub mod rds;
 pub mod sigv4;
 pub mod sns;
+pub mod sqs;
 pub mod sts;
 pub mod wire;
 
@@ -21,7 +22,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug)]
 pub struct Call {
     pub at: Timestamp,
-    /// The signing name: `kms`, `sts`, `cloudtrail`, `sns`, `rds`.
+    /// The signing name: `kms`, `sts`, `cloudtrail`, `sns`, `sqs`, `rds`.
     pub service: String,
     pub region: String,
     /// e.g. `DescribeKey`.

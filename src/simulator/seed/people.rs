@@ -184,6 +184,10 @@ const READS: &[&str] = &[
     "rds:Describe*",
     "sns:ListTopics",
     "sns:Publish",
+    "sqs:DeleteMessage",
+    "sqs:GetQueueAttributes",
+    "sqs:GetQueueUrl",
+    "sqs:ReceiveMessage",
     "sts:GetCallerIdentity",
 ];
 
