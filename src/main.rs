@@ -13,7 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
-use open::{environment_names, one_environment, open, open_each};
+use open::{Purpose, environment_names, one_environment, open, open_each};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings, TrailSettings};
@@ -37,9 +37,12 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
     match verb.unwrap_or(Verb::Watch(cli::Watch::default())) {
         Verb::Init { force } => command::init::run(&settings_path(&global)?, force, &mut out),
         Verb::Config(Config::Path) => Ok(writeln!(out, "{}", settings_path(&global)?.display())?),
-        Verb::Config(Config::Check) => {
-            command::config::tell(&settings_path(&global)?, &settings::load(&global.overrides())?, &mut out)
-        }
+        Verb::Config(Config::Check) => command::config::tell(
+            &settings_path(&global)?,
+            &settings::load(&global.overrides())?,
+            jiff::Timestamp::now(),
+            &mut out,
+        ),
         Verb::Assets(Assets::Export { dir }) => command::assets::export(&dir, &mut out),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut out);
@@ -60,14 +63,20 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
                 throttle: words.throttle,
             };
-            runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
+            // Signals are caught within a runtime only.
+            runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
         }
         Verb::Keys(words) => keys(&global, &words, &mut out),
         Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
                 let wanted = command::dependents::Wanted {
                     target: words.target,
                     database: words.database,
@@ -77,24 +86,22 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 command::dependents::run(&open.estate, &wanted, person::progress(), &mut out).await
             })
         }
-        Verb::Events(words) if !words.from.is_empty() => events_of_files(words, &mut out),
-        Verb::Events(words) => {
-            let (settings, _log) = load(&global)?;
-            runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
-                let (format, limit) = (words.format.into(), words.limit.unwrap_or(1000));
-                let since = words.since.unwrap_or(jiff::SignedDuration::from_hours(24));
-                command::events::run(&open.estate, format, &words.filter, since, limit, &mut out).await
-            })
+        Verb::Events(words) if !words.from.is_empty() => events_of_files(&global, words, &mut out),
+        Verb::Detections(cli::Detections::List { format }) => {
+            command::detections::list(format.into(), &mut out)
         }
+        Verb::Detections(cli::Detections::Show { id, format }) => {
+            command::detections::show(&id, format == Structured::Json, &mut out)
+        }
+        Verb::Events(words) => events(&global, &words, &mut out),
         Verb::Watch(words) => watch(&global, &words),
-        Verb::Respond { incident } => {
+        Verb::Respond { incident, mfa } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let act = Purpose::Act { mfa_serial: mfa.mfa_serial };
+                let name = one_environment(&global.environment, &settings)?;
+                let open = open(&settings, name, global.seed, &act).await?;
                 screen::respond(&open, &settings, look, incident).await
             })
         }
@@ -102,7 +109,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, SIMULATED, global.seed).await?;
+                let open =
+                    open(&settings, SIMULATED, global.seed, &Purpose::Act { mfa_serial: None }).await?;
                 screen::drill(&open, &settings, look, incident).await
             })
         }
@@ -131,15 +139,40 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
     })
 }
 
-/// Lists or counts the events of trail logs. No settings are read and no account is asked.
-fn events_of_files(words: cli::Events, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+/// `events`: of an account, as they are or as they come.
+fn events(global: &Global, words: &cli::Events, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    runtime()?.block_on(async {
+        let name = one_environment(&global.environment, &settings)?;
+        let open = open(&settings, name, global.seed, &Purpose::Read).await?;
+        let (wanted, told) = (words.wanted(1000, Some(settings.state_dir.clone())), |words: &str| {
+            eprintln!("portcullis: {words}");
+        });
+        if words.follow {
+            return command::events::follow(&open.estate, &wanted, interrupted(), out, told).await;
+        }
+        command::events::run(&open.estate, &wanted, out, told).await
+    })
+}
+
+/// Lists or counts the events of trail logs, or what the rules find in them. No account is asked; settings are read for
+/// what they say of detections.
+fn events_of_files(
+    global: &Global,
+    words: cli::Events,
+    out: &mut impl std::io::Write,
+) -> Result<(), CommandError> {
     use std::sync::atomic::{AtomicBool, Ordering};
     let wanted = command::events::FromFiles {
+        wanted: words.wanted(TrailSettings::EVENTS, None),
+        is_bounded: words.since.is_some(),
+        detections: match settings::load(&global.overrides()) {
+            Ok(settings) => settings.detections,
+            // Only findings need to know what is ordinary here.
+            Err(mistakes) if words.findings || words.fail_on.is_some() => return Err(mistakes.into()),
+            Err(_) => std::sync::Arc::default(),
+        },
         paths: words.from,
-        format: words.format.into(),
-        filter: words.filter,
-        since: words.since,
-        limit: words.limit.unwrap_or(TrailSettings::EVENTS),
         count_by: words.count_by.map(Into::into),
         is_watched: std::io::stderr().is_terminal(),
     };
@@ -209,7 +242,8 @@ fn change(
     let (settings, _log) = load(global)?;
     let look = screen::Look::of(&settings)?;
     runtime()?.block_on(async {
-        let open = open(&settings, &words.environment, global.seed).await?;
+        let act = Purpose::Act { mfa_serial: words.mfa.mfa_serial.clone() };
+        let open = open(&settings, &words.environment, global.seed, &act).await?;
         screen::change(&open, &settings, look, runbook, words, out).await
     })
 }

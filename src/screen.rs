@@ -44,6 +44,7 @@ pub struct Look {
     no_color: bool,
     columns: Option<Vec<Column>>,
     keymap: Keymap,
+    bell: bool,
     runbooks: Library,
 }
 
@@ -65,6 +66,7 @@ impl Look {
             no_color: no_color.is_some_and(|value| !value.is_empty()),
             columns,
             keymap,
+            bell: settings.console.bell,
             runbooks,
         })
     }
@@ -92,7 +94,10 @@ pub async fn watch(
     let lives: Vec<Result<Live, Box<Feed>>> = opened
         .iter()
         .map(|one| match &one.open {
-            Ok(open) => Ok(Live::start_with(&open.estate, keeper(open, settings), files.take())),
+            Ok(open) => {
+                let live = Live::start_with(&open.estate, keeper(open, settings), files.take());
+                Ok(live.with_journals(settings.state_dir.clone()))
+            }
             Err(error) => Err(Box::new(shut_feed(&one.name, &error.say))),
         })
         .collect();
@@ -109,7 +114,8 @@ pub async fn watch(
             Err(feed) => feeds.push(*feed),
         }
     }
-    let sources = Sources { feeds, responder: None, clock, clipboard: terminal::clipboard() };
+    let sources =
+        Sources { feeds, responder: None, clock, clipboard: terminal::clipboard(), bell: terminal::bell() };
     show(sources, options).await
 }
 
@@ -159,7 +165,13 @@ pub async fn watch_files(
         refresh: Box::new(|| ()),
         interested: Box::new(|_| ()),
     };
-    let sources = Sources { feeds: vec![feed], responder: None, clock, clipboard: terminal::clipboard() };
+    let sources = Sources {
+        feeds: vec![feed],
+        responder: None,
+        clock,
+        clipboard: terminal::clipboard(),
+        bell: terminal::bell(),
+    };
     show(sources, options(vec![place], settings, &look, Mode::Watch)).await
 }
 
@@ -209,6 +221,9 @@ pub async fn change(
     words: Change,
     out: &mut impl io::Write,
 ) -> Result<(), CommandError> {
+    let mut person = AtTerminal::reading_codes_from(words.mfa_code_fd).map_err(|error| {
+        CommandError::usage(format!("--mfa-code-fd names no descriptor that can be read: {error}"))
+    })?;
     let (acting, gate) = act(open, settings, &words.incident)?;
     // In an emergency nobody waits for the rotations of 10,000 keys: the target's own facts are read instead.
     let mut inventory = load_once(&open.estate, Wants::STATES, person::progress()).await;
@@ -226,7 +241,7 @@ pub async fn change(
         Structured::Json => Format::Json,
     };
     let incident = words.incident.as_str();
-    let changed = command::change::run(wanted, incident, ask, told, &mut AtTerminal, format, out).await;
+    let changed = command::change::run(wanted, incident, ask, told, &mut person, format, out).await;
     let finished = task.await;
     changed?;
     finished.map_err(|error| CommandError::failed(format!("the responder ended badly: {error}")))
@@ -276,8 +291,8 @@ async fn acting(
     mode: Mode,
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
-    let options = options(vec![place(open)], settings, &look, mode);
-    let live = Live::start(&open.estate, keeper(open, settings));
+    let options = Options { device: open.device(), ..options(vec![place(open)], settings, &look, mode) };
+    let live = Live::start(&open.estate, keeper(open, settings)).with_journals(settings.state_dir.clone());
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
     // A change under way is verified before the process ends.
@@ -365,6 +380,8 @@ fn options(places: Vec<Place>, settings: &Settings, look: &Look, mode: Mode) -> 
                 text: runbook.paper(),
             })
             .collect(),
+        bell: look.bell,
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+        device: None,
     }
 }

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::age::{RawAge, RawMark};
+use super::detections::RawDetections;
 use super::queue::is_region;
+use super::roles::RawRoles;
 use super::{
     AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, QueueAddress, Settings,
     SqlServerSettings, TrailSettings,
@@ -124,6 +127,8 @@ struct RawSettings {
     #[serde(default)]
     console: RawConsole,
     #[serde(default)]
+    detections: RawDetections,
+    #[serde(default)]
     environments: BTreeMap<Spanned<String>, RawEnvironment>,
 }
 
@@ -132,6 +137,7 @@ struct RawSettings {
 struct RawConsole {
     theme: Option<String>,
     events: Option<Spanned<usize>>,
+    bell: Option<bool>,
     columns: Option<Vec<String>>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
@@ -153,6 +159,7 @@ struct RawEnvironment {
     #[serde(default)]
     trail: RawTrail,
     age: Option<RawAge>,
+    roles: Option<RawRoles>,
     #[serde(default)]
     estate: Vec<Spanned<RawMark>>,
     audit: Option<RawAudit>,
@@ -200,8 +207,13 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     pub(super) fn mistake(&mut self, offset: Option<usize>, reason: String) {
-        let line = offset.map(|at| self.text.get(..at).map_or(1, |head| head.matches('\n').count() + 1));
+        let line = offset.map(|at| self.line(at));
         self.mistakes.push(Mistake { file: self.file.to_owned(), line, reason });
+    }
+
+    /// The line, from 1, of a place in the text.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.text.get(..offset).map_or(1, |head| head.matches('\n').count() + 1)
     }
 
     fn settings(&mut self, raw: RawSettings, state_dir: PathBuf) -> Settings {
@@ -215,11 +227,15 @@ impl Reader<'_> {
             self.mistake(Some(default.span().start), reason);
         }
         let events = self.events(raw.console.events.as_ref());
-        let environments = raw
+        let detections = Arc::new(self.detections(raw.detections));
+        let mut environments: BTreeMap<_, _> = raw
             .environments
             .into_iter()
             .map(|(name, raw)| (name.get_ref().clone(), self.environment(&name, raw, events)))
             .collect();
+        for environment in environments.values_mut() {
+            environment.trail.detections = Arc::clone(&detections);
+        }
         Settings {
             environments,
             default_environment: raw.default_environment.map(Spanned::into_inner),
@@ -228,7 +244,9 @@ impl Reader<'_> {
                 events,
                 columns: raw.console.columns,
                 keys: raw.console.keys,
+                bell: raw.console.bell.unwrap_or(true),
             },
+            detections,
             state_dir,
             runbook_dirs: raw.runbook_dirs,
         }
@@ -247,6 +265,8 @@ impl Reader<'_> {
         self.check_topic(raw.alert_topic.as_ref());
         let sql: Vec<_> = raw.sql.into_iter().map(|sql| self.sql(sql)).collect();
         let audit = raw.audit.map(|audit| self.audit(audit, &sql));
+        let account = raw.account.as_ref().map(|account| account.get_ref().as_str());
+        let roles = self.roles(raw.roles, name.get_ref(), account);
         Environment {
             name: name.get_ref().clone(),
             production: raw.production,
@@ -261,10 +281,12 @@ impl Reader<'_> {
                 roles: raw.trail.roles,
                 secrets: raw.trail.secrets,
                 queue: self.queue(raw.trail.queue.as_ref()),
+                ..TrailSettings::default()
             },
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
             audit,
             age: self.age(raw.age),
+            roles,
             estate: self.estate(raw.estate),
             column_key_cache: self.duration(raw.column_key_cache.as_ref(), SignedDuration::from_hours(2)),
             approvals: raw.approvals.unwrap_or(0),
@@ -391,7 +413,11 @@ impl Reader<'_> {
         AuditSettings { server: ServerName(raw.server.into_inner()), database: raw.database }
     }
 
-    fn duration(&mut self, raw: Option<&Spanned<String>>, default: SignedDuration) -> SignedDuration {
+    pub(super) fn duration(
+        &mut self,
+        raw: Option<&Spanned<String>>,
+        default: SignedDuration,
+    ) -> SignedDuration {
         let Some(raw) = raw else { return default };
         let read = raw
             .get_ref()

@@ -1,20 +1,25 @@
 //! Settings: files, environment variables and flags, later ones winning, validated into one [`Settings`].
 
 mod age;
+mod detections;
 mod load;
 mod queue;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use crate::detect::Detections;
 use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
 pub use queue::{NoQueue, QueueAddress};
+pub use roles::{EMERGENCY_TAG, ENVIRONMENT_TAG, Mfa, Roles, check_serial};
 
 /// The commented settings file that `portcullis init` writes.
 pub const TEMPLATE: &str = include_str!("../../assets/settings.toml");
@@ -36,6 +41,7 @@ pub struct Settings {
     /// The environment used where `-e` names none.
     pub default_environment: Option<String>,
     pub console: ConsoleSettings,
+    pub detections: Arc<Detections>,
     /// Where journals, logs and kept inventories live: `$XDG_STATE_HOME/portcullis` by default.
     pub state_dir: PathBuf,
     /// Folders of the user's own runbooks.
@@ -43,7 +49,7 @@ pub struct Settings {
 }
 
 /// How the console looks and answers.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConsoleSettings {
     /// `dark`, `light`, `high-contrast`, `colour-blind` or `monochrome`; `NO_COLOR` picks the last.
     pub theme: Option<String>,
@@ -53,6 +59,14 @@ pub struct ConsoleSettings {
     pub columns: Option<Vec<String>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Whether the terminal's bell sounds for what is new and severe; true by default.
+    pub bell: bool,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self { theme: None, events: None, columns: None, keys: BTreeMap::new(), bell: true }
+    }
 }
 
 /// One environment: an account, its Regions, its SQL servers.
@@ -78,6 +92,8 @@ pub struct Environment {
     /// Where the SQL audit row of each change goes.
     pub audit: Option<AuditSettings>,
     pub age: AgePolicies,
+    /// The roles that changes, and reads, are made in.
+    pub roles: Roles,
     /// What marks a KMS key as one of this estate's, so that one which no master key names stands out.
     pub estate: Vec<KeySelector>,
     /// How long clients may keep decrypted column keys: SqlClient's default is 2 hours.
@@ -100,6 +116,8 @@ pub struct TrailSettings {
     /// An SQS queue that EventBridge feeds with the trail's records. It has to be portcullis' own: messages are deleted
     /// once their events are kept.
     pub queue: Option<QueueAddress>,
+    /// What the house sets about detections; the same in every environment.
+    pub detections: Arc<Detections>,
 }
 
 impl TrailSettings {
@@ -109,7 +127,8 @@ impl TrailSettings {
 
 impl Default for TrailSettings {
     fn default() -> Self {
-        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new(), queue: None }
+        let (roles, secrets) = (Vec::new(), Vec::new());
+        Self { events: Self::EVENTS, roles, secrets, queue: None, detections: Arc::default() }
     }
 }
 

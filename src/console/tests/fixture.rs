@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::console::keymap::Keymap;
 use crate::console::theme::ThemeName;
 use crate::console::{Mode, Options, Place, RunbookCard};
+use crate::detect::{Finding, Muted};
 use crate::gate::preview::Preview;
 use crate::inventory::Column;
 use crate::journal::Entry;
@@ -282,6 +283,11 @@ pub fn many_pairs(count: usize) -> Inventory {
     inventory
 }
 
+/// An event of somebody's, allowed.
+pub fn event_named(number: u32, minutes_ago: i64, name: &str) -> KeyEvent {
+    event(number, minutes_ago, name, "somebody", Severity::Info, Outcome::Allowed)
+}
+
 fn event(
     number: u32,
     minutes_ago: i64,
@@ -315,6 +321,35 @@ fn event(
     }
 }
 
+/// A finding on the event of that number.
+pub fn finding(rule: &str, number: u32, minutes_ago: i64, severity: Severity) -> Finding {
+    let at = now() - SignedDuration::from_mins(minutes_ago);
+    let rule = crate::detect::rule(rule).unwrap();
+    Finding {
+        id: format!("{}/event-{number}", rule.id),
+        rule,
+        severity,
+        at,
+        events: vec![(at, format!("event-{number}"))],
+        keys: vec![arn(1 + number % 4)],
+        who: None,
+        from: Some("203.0.113.7".into()),
+        region: "eu-west-1".into(),
+        reason: format!("somebody did it, event {number}"),
+        attempt: false,
+        muted: None,
+    }
+}
+
+pub fn findings() -> Arc<[Finding]> {
+    let muted = Muted { reason: "ticket 4711".into(), expires: now() + days(9) };
+    Arc::new([
+        finding("kms-key-disabled", 0, 4, Severity::High),
+        finding("kms-key-deletion-scheduled", 2, 12, Severity::High),
+        Finding { muted: Some(muted), ..finding("kms-key-policy-foreign", 3, 31, Severity::High) },
+    ])
+}
+
 pub fn trail() -> TrailView {
     let denied = Outcome::Denied { code: "AccessDenied".into(), message: "User is not authorized".into() };
     let mut events = Store::new(1000);
@@ -342,7 +377,7 @@ pub fn trail() -> TrailView {
         uses_since: Some(now() - days(1)),
         ..TrailSource::new(Source::Trail("eu-west-1".into()))
     };
-    TrailView { events: events.events().clone(), sources: vec![source] }
+    TrailView { events: events.events().clone(), findings: findings(), sources: vec![source] }
 }
 
 /// A trail that has been followed for ten minutes only.
@@ -409,7 +444,9 @@ pub fn options(mode: Mode) -> Options {
             },
             RunbookCard { id: "key-recovery".into(), title: "Key recovery".into(), text: "Raises the gate.".into() },
         ],
+        bell: true,
         save_dir: std::env::temp_dir(),
+        device: None,
     }
 }
 
@@ -452,6 +489,14 @@ pub fn preview() -> Preview {
         approvals_needed: 0,
         must_type: "buzz-tutor/user-data production".into(),
         plan,
+    }
+}
+
+pub fn code_wanted(wrong: Option<&str>) -> Waiting {
+    Waiting::MfaCode {
+        device: "arn:aws:iam::111122223333:mfa/oncall-a".into(),
+        duty: crate::model::duty::Duty::EmergencyKeyAdmin,
+        wrong: wrong.map(str::to_owned),
     }
 }
 

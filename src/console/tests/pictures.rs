@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use super::{Bench, fixture};
-use crate::console::Mode;
 use crate::console::theme::ThemeName;
+use crate::console::{Face, Mode, PretendDevice};
+use crate::model::event::Severity;
 use crate::model::plan::Operation;
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::respond::view::{Standing, StandingChange, Told, Unfinished, Waiting};
-use crate::trail::KeyTrail;
+use crate::trail::{KeyTrail, TrailView};
 
 const NARROW: (u16, u16) = (80, 24);
 const WIDE: (u16, u16) = (160, 45);
@@ -147,6 +148,26 @@ async fn events() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_alarm_over_a_list_that_stands_still() {
+    let mut options = fixture::options(Mode::Respond { incident: fixture::incident() });
+    for (name, size, theme) in [
+        ("80x24", NARROW, ThemeName::Dark),
+        ("160x45", WIDE, ThemeName::Dark),
+        ("plain", NARROW, ThemeName::Monochrome),
+    ] {
+        options.theme = theme;
+        let bench = Bench::with(size, options.clone()).await;
+        bench.keys("2<space>d").await;
+        let finding = fixture::finding("kms-key-policy-public", 6, 0, Severity::Critical);
+        let before = fixture::trail();
+        let findings = std::iter::once(finding).chain(before.findings.iter().cloned()).collect();
+        bench.trail.send_replace(std::sync::Arc::new(TrailView { findings, ..before }));
+        bench.settle().await;
+        held_in(&format!("alarm_{name}"), &bench, theme);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn help_and_palette() {
     let bench = Bench::watch(NARROW).await;
     held("help_80x24", bench.keys("?").await);
@@ -200,6 +221,30 @@ async fn the_gate() {
         bench.tell(Told::Run(Box::new(view))).await;
         held(&format!("finished_{name}"), &bench);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_asked_for_and_not_shown() {
+    for (name, size) in [("80x24", NARROW), ("160x45", WIDE)] {
+        let bench = Bench::respond(size).await;
+        bench.tell(Told::Run(Box::new(fixture::run(fixture::code_wanted(None))))).await;
+        held(&format!("mfa_{name}"), bench.keys("4821").await);
+        let wrong = "the MFA code was not accepted: MultiFactorAuthentication failed. A code works once: wait for the next one";
+        bench.tell(Told::Run(Box::new(fixture::run(fixture::code_wanted(Some(wrong)))))).await;
+        held(&format!("mfa_wrong_{name}"), bench.keys("48<enter>").await);
+        assert!(!bench.screen().contains("48"), "what was typed is not shown");
+    }
+    let mut options =
+        fixture::options(Mode::Drill { incident: fixture::incident(), scenario: "leak".into() });
+    let face = |used| Face { code: "482170".into(), seconds_left: 17, used };
+    options.device = Some(PretendDevice::new(move |_| face(false)));
+    let bench = Bench::with(NARROW, options.clone()).await;
+    bench.tell(Told::Run(Box::new(fixture::run(fixture::code_wanted(None))))).await;
+    held("mfa_drill_80x24", &bench);
+    options.device = Some(PretendDevice::new(move |_| face(true)));
+    let bench = Bench::with(NARROW, options).await;
+    bench.tell(Told::Run(Box::new(fixture::run(fixture::code_wanted(None))))).await;
+    assert!(bench.screen().contains("used already, the next code in 17 s"), "{}", bench.screen());
 }
 
 #[tokio::test(start_paused = true)]

@@ -59,6 +59,13 @@ pub const SERVICES: &[Service] = &[
     },
     Service { name: "sqs", protocol: Protocol::Json, targets: &["AmazonSQS"], version: "", namespace: "" },
     Service {
+        name: "iam",
+        protocol: Protocol::Query,
+        targets: &[],
+        version: "2010-05-08",
+        namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    },
+    Service {
         name: "rds",
         protocol: Protocol::Query,
         targets: &[],
