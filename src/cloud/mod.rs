@@ -25,7 +25,7 @@ pub use assume::{LONGEST_POLICY, MfaCode, NotAssumed, RoleRequest, RoleSession, 
 pub use failure::Failure;
 pub use kms::{AliasEntry, KmsReads};
 pub use probe::{Probe, probe};
-pub use queue::{QueueMessage, TrailQueue};
+pub use queue::{QUEUE_ACTIONS, QueueMessage, TrailQueue};
 pub use quota::Haste;
 pub use rds::RdsReads;
 pub use session::{CloudSession, Identity};

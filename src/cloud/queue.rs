@@ -11,6 +11,8 @@ use crate::settings::QueueAddress;
 
 const RECEIVE: &str = "sqs:ReceiveMessage";
 const DELETE: &str = "sqs:DeleteMessage";
+/// What a queue of portcullis' own takes, as IAM writes it.
+pub const QUEUE_ACTIONS: [&str; 2] = [RECEIVE, DELETE];
 /// SQS gives and deletes so many messages at once, at most.
 const BATCH: i32 = 10;
 /// How long a message that was given is hidden from others, and comes again unless it is deleted meanwhile. In seconds.

@@ -181,7 +181,8 @@ fn environment_toml(name: &str, served: &Served, env_file: &Path, audits: bool) 
     if let Some((server, _)) = served.sql().first().filter(|_| audits) {
         let _ = writeln!(toml, "audit = {{ server = {}, database = \"buzz_prod\" }}", text(server));
     }
-    if audits {
+    // A queue is one console's own.
+    if audits && name == ENVIRONMENT {
         let _ = writeln!(
             toml,
             "trail = {{ queue = \"http://{}/{}/{}\" }}",

@@ -30,6 +30,20 @@ impl QueueAddress {
         self.region.as_deref()
     }
 
+    /// Its ARN; where the address tells no Region, with `*` in its place, as policies take it.
+    #[must_use]
+    pub fn arn(&self) -> String {
+        let region = self.region().unwrap_or("*");
+        let partition = match region {
+            _ if region.starts_with("cn-") => "aws-cn",
+            _ if region.starts_with("us-gov-") => "aws-us-gov",
+            _ => "aws",
+        };
+        let mut path = self.url.rsplit('/');
+        let (name, account) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
+        format!("arn:{partition}:sqs:{region}:{account}:{name}")
+    }
+
     /// The queue's own name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -111,6 +125,15 @@ mod tests {
         let private = read("https://vpce-1-2.sqs.us-gov-west-1.vpce.amazonaws.com/111122223333/q").unwrap();
         assert_eq!(private.1.as_deref(), Some("us-gov-west-1"));
         assert_eq!(read("http://127.0.0.1:4566/111122223333/q").unwrap().1, None);
+    }
+
+    #[test]
+    fn policies_name_it_by_its_arn() {
+        for arn in ["arn:aws:sqs:eu-west-1:111122223333:q", "arn:aws-cn:sqs:cn-north-1:111122223333:q.fifo"] {
+            assert_eq!(arn.parse::<QueueAddress>().unwrap().arn(), arn);
+        }
+        let simulated: QueueAddress = "http://127.0.0.1:4566/111122223333/q".parse().unwrap();
+        assert_eq!(simulated.arn(), "arn:aws:sqs:*:111122223333:q");
     }
 
     #[test]
