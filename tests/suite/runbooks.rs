@@ -87,8 +87,8 @@ fn key_compromise_by_dropping_the_key() {
     confirm(&mut console, "buzz-tutor/messages", "emergency-key-admin");
     attest(&mut console, "clients that were warm");
     choose(&mut console, "Is the intruder cut off", 0);
-    attest(&mut console, "in plaintext in the wrong hands");
-    attest(&mut console, "before anybody");
+    attest(&mut console, "For each column key in the evidence");
+    attest(&mut console, "The journal of this incident");
     attest(&mut console, "Who holds the incident");
     leave(home.path(), console);
 }
