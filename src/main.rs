@@ -71,8 +71,13 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let name = one_environment(&global.environment, &settings)?;
-                let open = open(&settings, name, global.seed, &Purpose::Read).await?;
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
                 let wanted = command::dependents::Wanted {
                     target: words.target,
                     database: words.database,

@@ -196,7 +196,7 @@ fn ages(state: &State, bar: Style) -> Vec<Piece> {
             told.push((visible(&place.environment).into_owned(), worst));
         }
     } else {
-        for word in ["kms", "trail", "files", "sql", "rds"] {
+        for word in ["kms", "trail", "queue", "files", "sql", "rds"] {
             let of_kind = state.parts.iter().flat_map(healths).filter(|(source, _)| kind(source) == word);
             told.push((word.to_owned(), of_kind.map(|(_, health)| health).max_by_key(|health| rank(health))));
         }
@@ -245,6 +245,7 @@ fn kind(source: &Source) -> &'static str {
     match source {
         Source::Kms(_) => "kms",
         Source::Trail(_) => "trail",
+        Source::Queue(_) => "queue",
         Source::Files(_) => "files",
         Source::Sql(_) => "sql",
         Source::Rds(_) => "rds",

@@ -2,12 +2,13 @@
 //!
 //! [`parse`] reads one CloudTrail record, [`particulars`] what a judgement of it needs beyond that. [`Store`] keeps
 //! a million events and hands out [`Events`]; [`Filter`] asks them all at once. [`Follower`] fills a store from
-//! LookupEvents and from files, and publishes a [`TrailView`] after each page; [`load_once`] fills one for a headless
+//! LookupEvents, from a queue and from files, and publishes a [`TrailView`] after each page; [`load_once`] fills one for a headless
 //! command; [`files`] reads trail logs.
 
 pub mod files;
 mod filter;
 mod follow;
+mod listen;
 mod names;
 mod parse;
 mod present;

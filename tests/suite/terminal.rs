@@ -2,6 +2,7 @@
 
 use crate::program;
 use crate::pty::Terminal;
+use crate::runbooks::until_used;
 use crate::stage::ALL_PAIRS;
 
 const ESC: &str = "\x1b";
@@ -54,7 +55,7 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
     console.see_no("GATE DOWN");
     console.see("Does an RDS instance");
     console.press(&format!("{DOWN}\r"));
-    until_clients_are_back(&mut console);
+    until_used(&mut console, "Read one encrypted column");
     console.press("read a row\r");
     console.see("FINISHED");
     console.press("1");
@@ -64,30 +65,6 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
 
     let journal = ["-e", "simulated", "journal", "verify", "INC-1"];
     assert!(program::run(home.path(), &Vec::new(), &journal).done().starts_with("whole: "));
-}
-
-/// Tries again until the account's own programs have used the key, or until the runbook lets the run go on without.
-fn until_clients_are_back(console: &mut Terminal) {
-    const BACK: &str = "Read one encrypted column";
-    const AGAIN: &str = "enter does not wait";
-    const ON: &str = "go on without it";
-    loop {
-        match console.see_one_of(&[BACK, AGAIN, ON]) {
-            AGAIN => {
-                let (tried, _) =
-                    console.screen().split_once(" of 6").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
-                let number = tried.chars().last().unwrap();
-                console.press("\r");
-                console.see_no(&format!("({number} of 6"));
-            }
-            ON => {
-                console.press(&format!("{DOWN}\r"));
-                console.see(BACK);
-                return;
-            }
-            _ => return,
-        }
-    }
 }
 
 /// Filters for a pair and opens it.

@@ -22,7 +22,9 @@ use crate::model::text::visible;
 use crate::respond::view::{Ask, Offer, RunView, StepStatus, StepView, Waiting};
 
 /// Options of a choice that are seen at once: 80×24 has room for the step's text beside them.
-const OPTIONS: usize = 7;
+const OPTIONS: usize = 6;
+/// Letters of an offered value in the list.
+const VALUE: usize = 30;
 
 /// What the Run screen remembers.
 #[derive(Default)]
@@ -561,8 +563,14 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
         }
         Waiting::Value { question, offers, typed, .. } => {
             let mut lines = vec![say(visible(question).into_owned(), Tone::Strong)];
-            let offer = |offer: &Offer| format!("{}  {}", visible(&offer.value), visible(&offer.told));
-            lines.extend(options_lines(state, offers.iter().map(offer)));
+            // One line each: the marked one stands below in full.
+            let line = |offer: &Offer| {
+                let line = format!("{}  {}", tail(&visible(&offer.value)), visible(&offer.told));
+                fit(&line, room.saturating_sub(2)).into_owned()
+            };
+            lines.extend(options_lines(state, offers.iter().map(line)));
+            let marked = offers.get(state.run.choice).map(|offer| visible(&offer.value).into_owned());
+            lines.extend(marked.map(|value| say(format!("= {value}"), Tone::Dim)));
             if offers.is_empty() {
                 lines.push(say("nothing was found that could be offered".to_owned(), Tone::Dim));
             }
@@ -607,6 +615,15 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
     let lines: Vec<Paragraph> =
         lines.into_iter().chain(complaint.map(|wrong| say(format!("✗ {wrong}"), Tone::Bad))).collect();
     wrap(&lines, room)
+}
+
+/// What tells long values apart: their end.
+fn tail(value: &str) -> String {
+    let letters = value.chars().count();
+    if letters <= VALUE {
+        return value.to_owned();
+    }
+    std::iter::once('…').chain(value.chars().skip(letters - VALUE + 1)).collect()
 }
 
 /// The options around the marked one, and how many more there are.

@@ -369,16 +369,13 @@ pub fn trail() -> TrailView {
         events.insert(event, &raw);
     }
     let source = TrailSource {
-        source: Source::Trail("eu-west-1".into()),
         health: SourceHealth {
             last_success: Some(now() - SignedDuration::from_secs(250)),
             ..SourceHealth::default()
         },
         changes_since: Some(now() - days(21)),
         uses_since: Some(now() - days(1)),
-        backfills: Vec::new(),
-        files: None,
-        is_read: false,
+        ..TrailSource::new(Source::Trail("eu-west-1".into()))
     };
     TrailView { events: events.events().clone(), findings: findings(), sources: vec![source] }
 }

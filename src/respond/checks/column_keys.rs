@@ -65,7 +65,7 @@ impl Actor {
 
     /// Every column key under the run's key must have a value under the new key, in catalogs read since the step began.
     pub(super) fn verify_rewrapped(&mut self, found: &Found) -> Result<(), Stop> {
-        let next = "Read the catalogs again (ctrl-r on the Keys screen), then try again, or leave";
+        let next = "Read the catalogs again (R asks every source), then try again, or leave";
         let new: KeyArn = match self.value(Value::NewKey).map(|arn| arn.parse()) {
             Some(Ok(new)) => new,
             _ => {
