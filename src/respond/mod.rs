@@ -9,6 +9,7 @@ mod change;
 mod incidents;
 mod key_policy;
 mod planning;
+mod regions;
 mod run;
 mod show;
 mod standing;

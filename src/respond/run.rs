@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::regions::Offer;
 use super::target::Candidate;
 use super::view::Waiting;
 use crate::gate::Confirmed;
@@ -15,6 +16,9 @@ pub(super) struct Live {
     pub waiting: Waiting,
     /// The keys to choose among while the target is not settled.
     pub candidates: Vec<Candidate>,
+    /// The relative in another Region that the run could go on with, and whether that was offered already.
+    pub offer: Option<Offer>,
+    pub offered: bool,
     /// The change that waits for an MFA code.
     pub pending: Option<Pending>,
     /// Facts of the step under way, not in the journal yet.
@@ -37,6 +41,8 @@ impl Live {
             run,
             waiting: Waiting::Program("starting".to_owned()),
             candidates: Vec::new(),
+            offer: None,
+            offered: false,
             pending: None,
             fresh: Vec::new(),
         }

@@ -97,7 +97,7 @@ pub(super) struct House {
     pub sim: Simulator,
     pub inventory: Arc<Inventory>,
     dir: TempDir,
-    estate: Arc<Estate>,
+    pub estate: Arc<Estate>,
     pub responder: Responder,
     pub standing: Standing,
     pub refusals: Vec<String>,
@@ -283,6 +283,12 @@ impl House {
     /// The state that the simulator holds for a key.
     pub(super) fn state_of(&self, key: &KeyArn) -> String {
         format!("{:?}", self.sim.world().kms.key(key.region(), key.id()).unwrap().state)
+    }
+
+    /// A multi-Region key's ARN in one of its Regions.
+    pub(super) fn key_in(&self, alias: &str, region: &str) -> KeyArn {
+        let mut keys = self.inventory.keys.values();
+        keys.find(|key| key.name() == alias && key.arn.region() == region).unwrap().arn.clone()
     }
 
     pub(super) fn key_named(&self, alias: &str) -> KeyArn {
