@@ -356,6 +356,12 @@ impl House {
         format!("{:?}", self.sim.world().kms.key(key.region(), key.id()).unwrap().state)
     }
 
+    /// A multi-Region key's ARN in one of its Regions.
+    pub(super) fn key_in(&self, alias: &str, region: &str) -> KeyArn {
+        let mut keys = self.inventory.keys.values();
+        keys.find(|key| key.name() == alias && key.arn.region() == region).unwrap().arn.clone()
+    }
+
     pub(crate) fn key_named(&self, alias: &str) -> KeyArn {
         let named = |key: &&Arc<crate::model::key::KmsKey>| key.name() == alias;
         self.inventory.keys.values().find(named).unwrap().arn.clone()
