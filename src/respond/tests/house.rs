@@ -251,17 +251,6 @@ impl House {
         Some(told)
     }
 
-    /// Listens until the program says that it is at this.
-    pub(crate) async fn at(&mut self, work: &str) {
-        loop {
-            if let Told::Run(run) = self.hear().await.expect("the responder is gone")
-                && matches!(&run.waiting, Waiting::Program(what) if what.contains(work))
-            {
-                return;
-            }
-        }
-    }
-
     /// Listens until the run waits for something other than the program.
     pub(crate) async fn waits(&mut self) -> RunView {
         loop {
