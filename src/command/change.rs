@@ -246,6 +246,9 @@ impl Run {
                     ))),
                 }
             }
+            Waiting::Choice { question, .. } if self.changed() => Answer::End(Ended::done(format!(
+                "done and verified; what is left is to be decided: {question} Take it up with `respond`, or name the other key by its ARN"
+            ))),
             Waiting::Choice { question, options } => Answer::End(Ended::refused(format!(
                 "{question} Name the KMS key by its ARN in place of the column key, or choose in the console (`respond`): {}",
                 options.join(", ")

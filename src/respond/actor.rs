@@ -131,7 +131,7 @@ impl Actor {
                     Err(Stop::Failed(trouble)) => self.failed(step, trouble),
                     went => went,
                 },
-                Next::Finish => self.finish(),
+                Next::Finish => self.end().await,
                 Next::Nothing => self.rest(),
             };
             match went {

@@ -59,7 +59,12 @@ impl Actor {
         self.begin(runbook, aim, reason).await
     }
 
-    async fn begin(&mut self, runbook: Arc<Runbook>, aim: Aim, reason: Untrusted) -> Result<(), String> {
+    pub(super) async fn begin(
+        &mut self,
+        runbook: Arc<Runbook>,
+        aim: Aim,
+        reason: Untrusted,
+    ) -> Result<(), String> {
         let started = RunStarted {
             runbook: runbook.id.clone(),
             title: runbook.title.clone(),
@@ -132,6 +137,10 @@ impl Actor {
         if !options.iter().any(|o| o == option) {
             return Err(format!("`{}` is none of the options: {}", visible(option), options.join(" · ")));
         }
+        if let Some(taken) = self.take_offer(option).await {
+            return taken;
+        }
+        let live = self.under_way()?;
         let Some(chosen) = live.candidates.iter().find(|candidate| candidate.option == option).cloned()
         else {
             return self.answer(Outcome::Chose { option: option.to_owned() }).await;

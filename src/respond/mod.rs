@@ -14,6 +14,7 @@ mod key_policy;
 mod offers;
 mod operation;
 mod planning;
+mod regions;
 mod run;
 mod show;
 mod standing;

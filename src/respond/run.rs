@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::regions::Offer;
 use super::target::Candidate;
 use super::view::Waiting;
 use crate::gate::Confirmed;
@@ -17,6 +18,9 @@ pub(super) struct Live {
     pub waiting: Waiting,
     /// The keys to choose among while the target is not settled.
     pub candidates: Vec<Candidate>,
+    /// The relative in another Region that the run could go on with, and whether that was offered already.
+    pub offer: Option<Offer>,
+    pub offered: bool,
     /// The change that waits for an MFA code.
     pub pending: Option<Pending>,
     /// Facts of the step under way, not in the journal yet.
@@ -45,6 +49,8 @@ impl Live {
             run,
             waiting: Waiting::Program("starting".to_owned()),
             candidates: Vec::new(),
+            offer: None,
+            offered: false,
             pending: None,
             fresh: Vec::new(),
             learned: BTreeMap::new(),

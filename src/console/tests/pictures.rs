@@ -5,10 +5,13 @@ use std::sync::Arc;
 use super::{Bench, fixture};
 use crate::console::theme::ThemeName;
 use crate::console::{Face, Mode, PretendDevice};
+use crate::gate::Preview;
+use crate::model::aspect::Aspect;
 use crate::model::event::Severity;
 use crate::model::plan::Operation;
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::respond::view::{Offer, Standing, StandingChange, Told, Unfinished, Waiting};
+use crate::settings::Environment;
 use crate::trail::{KeyTrail, TrailView};
 
 const NARROW: (u16, u16) = (80, 24);
@@ -267,6 +270,39 @@ async fn the_gate() {
         view.current = view.steps.len();
         bench.tell(Told::Run(Box::new(view))).await;
         held(&format!("finished_{name}"), &bench);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate_before_what_is_for_good_and_what_shuts_out() {
+    let principal = "arn:aws:iam::111122223333:role/app-decryptor".to_owned();
+    let digest = crate::model::plan::Digest("ab".repeat(32));
+    let grant = crate::model::operation::tests::each()[6].clone();
+    for (name, operation, beside) in [
+        ("deletion", Operation::ScheduleKeyDeletion { days: 30 }, None),
+        (
+            "denial",
+            Operation::DenyPrincipal { principal },
+            Some(Aspect::Policy { policy_digest: digest, denied: false }),
+        ),
+        ("grant", grant.clone(), crate::model::operation::tests::observed(&grant).beside),
+    ] {
+        let mut plan = fixture::preview().plan;
+        plan.operation = operation;
+        plan.observed.beside = beside;
+        let environment = Environment {
+            production: true,
+            alert_topic: Some("arn:aws:sns:eu-west-1:111122223333:alerts".into()),
+            ..crate::cloud::canned::environment()
+        };
+        let dependents = fixture::preview().dependents;
+        let acting_as = "emergency-key-admin, MFA code asked next, for 15 min".to_owned();
+        let preview = Preview::of(plan, dependents, &environment, acting_as).unwrap();
+        let wrong = preview.plan.key_name.clone();
+        let preview = Box::new(preview);
+        let bench = Bench::respond((100, 60)).await;
+        bench.tell(Told::Run(Box::new(fixture::run(Waiting::Confirmation { preview, wrong: None })))).await;
+        held(&format!("gate_{name}"), bench.keys(&format!("{wrong}<enter>")).await);
     }
 }
 

@@ -115,7 +115,7 @@ impl Actor {
             match change.plan.operation {
                 Operation::EnableKey => break,
                 Operation::DisableKey | Operation::ScheduleKeyDeletion { .. } => {
-                    since = Some(change.proved_at)
+                    since = Some(change.proved_at);
                 }
                 _ => {}
             }

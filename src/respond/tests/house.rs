@@ -251,17 +251,6 @@ impl House {
         Some(told)
     }
 
-    /// Listens until the program says that it is at this.
-    pub(crate) async fn at(&mut self, work: &str) {
-        loop {
-            if let Told::Run(run) = self.hear().await.expect("the responder is gone")
-                && matches!(&run.waiting, Waiting::Program(what) if what.contains(work))
-            {
-                return;
-            }
-        }
-    }
-
     /// Listens until the run waits for something other than the program.
     pub(crate) async fn waits(&mut self) -> RunView {
         loop {
@@ -354,6 +343,12 @@ impl House {
     /// The state that the simulator holds for a key.
     pub(crate) fn state_of(&self, key: &KeyArn) -> String {
         format!("{:?}", self.sim.world().kms.key(key.region(), key.id()).unwrap().state)
+    }
+
+    /// A multi-Region key's ARN in one of its Regions.
+    pub(super) fn key_in(&self, alias: &str, region: &str) -> KeyArn {
+        let mut keys = self.inventory.keys.values();
+        keys.find(|key| key.name() == alias && key.arn.region() == region).unwrap().arn.clone()
     }
 
     pub(crate) fn key_named(&self, alias: &str) -> KeyArn {

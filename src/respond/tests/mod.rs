@@ -20,6 +20,104 @@ fn attest() -> Ask {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_multi_region_key_is_followed_into_its_next_region() {
+    let mut house = House::built().await;
+    let key = house.key_in("buzz-tutor/reporting", "eu-west-1");
+    let target = Target::Key(key.clone());
+    house.ask(Ask::Start { runbook: REVOKE.into(), target, reason: "stolen laptop".into() }).await;
+    let run = house.confirm().await;
+    let Waiting::Confirmation { preview, .. } = &run.waiting else { unreachable!() };
+    assert_eq!(preview.regions[0], "covers eu-west-1 alone");
+    assert!(preview.regions[1].starts_with("replica in us-east-1 (Enabled): not covered"), "{preview:?}");
+    for _ in 0..2 {
+        assert_eq!(house.waits().await.waiting, Waiting::Attestation);
+        house.ask(attest()).await;
+    }
+    let run = house.waits().await;
+    let Waiting::Choice { question, options } = &run.waiting else { panic!("{:?}", run.waiting) };
+    assert!(question.contains("us-east-1") && options.len() == 2, "{question}");
+    house.ask(Ask::Choose { option: options[0].clone() }).await;
+    let run = house.confirm().await;
+    let replica = run.key.unwrap();
+    assert_eq!((replica.region(), replica.id()), ("us-east-1", key.id()));
+    for _ in 0..2 {
+        house.waits().await;
+        house.ask(attest()).await;
+    }
+    // Both are down: nothing is offered any more.
+    let run = house.waits().await;
+    assert!(matches!(run.waiting, Waiting::Finished { .. }), "{:?}", run.waiting);
+    assert_eq!(house.standing.changes.len(), 2);
+    assert_eq!([house.state_of(&key), house.state_of(&replica)], ["Disabled", "Disabled"]);
+    // Raised again in one Region, and enough.
+    house
+        .ask(Ask::Start { runbook: RECOVER.into(), target: Target::Key(key.clone()), reason: "over".into() })
+        .await;
+    house.waits().await;
+    house.ask(attest()).await;
+    house.confirm().await;
+    let options = loop {
+        match house.waits().await.waiting {
+            Waiting::Choice { options, .. } => break options,
+            Waiting::Attestation => house.ask(attest()).await,
+            other => panic!("{other:?}"),
+        }
+    };
+    house.ask(Ask::Choose { option: options[1].clone() }).await;
+    assert!(matches!(house.waits().await.waiting, Waiting::Finished { .. }));
+    assert_eq!([house.state_of(&key), house.state_of(&replica)], ["Enabled", "Disabled"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_on_demand_shows_what_it_uses_up_and_is_proved_by_its_material() {
+    let document = "+++\nid = \"rotate-now\"\ntitle = \"Rotate now\"\nsummary = \"x\"\n+++\n\n## Rotate\n\n```step\nchange = \"rotate-key-on-demand\"\n```\n";
+    let mut house = House::with_runbook(document).await;
+    house.start("rotate-now", "CEK_Messages_Body", "buzz_prod").await;
+    let run = house.confirm().await;
+    let Waiting::Confirmation { preview, .. } = &run.waiting else { unreachable!() };
+    assert!(
+        preview.change[0].ends_with("of 25, which is all that the key has in its life"),
+        "{:?}",
+        preview.change
+    );
+    assert!(preview.warnings.iter().any(|warning| warning.contains("no cure")), "{:?}", preview.warnings);
+    let run = house.waits().await;
+    let Waiting::Finished { undo: None, summary } = &run.waiting else { panic!("{:?}", run.waiting) };
+    assert!(summary.contains("rotate-key-on-demand"), "{summary}");
+    assert!(run.evidence.iter().any(|fact| fact.text.contains("read: material")), "{:?}", run.evidence);
+    assert!(house.standing.changes.is_empty(), "a rotation takes nothing away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_would_refuse_is_refused_before_anybody_types() {
+    let house = House::built().await;
+    let home = house.estate.cloud.kms("eu-west-1");
+    let described = async |kms: &crate::cloud::KmsReads, alias: &str| kms.describe(alias).await.unwrap();
+    let (rsa, data) = (
+        described(&home, "alias/buzz-tutor/documents-rsa").await,
+        described(&home, "alias/buzz-tutor/user-data").await,
+    );
+    let replica = described(&house.estate.cloud.kms("us-east-1"), "alias/buzz-tutor/reporting").await;
+    let rotation = |period_days| Operation::EnableKeyRotation { period_days };
+    for (operation, key, words) in [
+        (rotation(90), &rsa, "asymmetric"),
+        (Operation::RotateKeyOnDemand, &rsa, "asymmetric"),
+        (rotation(90), &replica, "eu-west-1"),
+        (rotation(89), &data, "90–2560"),
+        (Operation::ScheduleKeyDeletion { days: 31 }, &data, "7–30"),
+        (Operation::CancelKeyDeletion, &data, "starts from"),
+        (Operation::DenyPrincipal { principal: "*".into() }, &data, "no ARN"),
+    ] {
+        let trouble = super::planning::possible(&house.estate, &operation, key).unwrap_err();
+        assert!(trouble.reason.contains(words) && !trouble.next.is_empty(), "{}", trouble.reason);
+    }
+    for operation in [rotation(90), Operation::RotateKeyOnDemand, Operation::ScheduleKeyDeletion { days: 7 }]
+    {
+        assert_eq!(super::planning::possible(&house.estate, &operation, &data), Ok(()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_is_dropped_proved_told_and_raised_again() {
     let mut house = House::built().await;
     house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;

@@ -19,8 +19,6 @@ enum Say {
     First,
     /// The offered value of which this is a part; else this itself.
     Value(&'static str),
-    /// A step failed, and is tried again after so many minutes.
-    TryAgain(i64),
     /// A step failed, and the run goes on without it.
     GoOn,
     /// Everything is read anew first; then as after it.
@@ -104,11 +102,6 @@ impl Walk {
                     otherwise.as_ref().unwrap_or_else(|| panic!("{title} may not be gone on from: {reason}"));
                 self.say(title, &format!("failed: {reason} → goes on to {to}"));
                 Ask::GoOn
-            }
-            (Waiting::Failed { reason, .. }, Say::TryAgain(minutes)) => {
-                self.say(title, &format!("failed: {reason} → tries again after {minutes} minutes"));
-                self.house.pass(SignedDuration::from_mins(minutes));
-                Ask::Proceed
             }
             (Waiting::Failed { reason, .. }, Say::RefreshAndTryAgain) => {
                 self.say(title, &format!("failed: {reason} → reads everything anew, tries again"));
