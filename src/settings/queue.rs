@@ -84,9 +84,13 @@ fn of_url(url: &str) -> Option<QueueAddress> {
 
 /// Whether a text is shaped like a Region's name: `eu-west-1`, `us-gov-west-1`.
 pub(super) fn is_region(text: &str) -> bool {
-    text.split('-').count() >= 3
-        && text.ends_with(|c: char| c.is_ascii_digit())
-        && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    let mut parts = text.rsplit('-');
+    let number = parts.next().unwrap_or_default();
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    (1..=2).contains(&number.len())
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && parts.clone().count() >= 2
+        && parts.all(is_word)
 }
 
 fn is_account(text: &str) -> bool {

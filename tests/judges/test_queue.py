@@ -1,13 +1,15 @@
 """A queue fed by EventBridge: boto3 judges the simulator's, and moto's queue judges our client."""
 
+import fcntl
 import json
 import os
 import pty
 import re
 import select
 import signal
-import subprocess
+import struct
 import sys
+import termios
 import time
 
 import boto3
@@ -88,36 +90,46 @@ class Console:
     """`portcullis watch` in a terminal of its own."""
 
     def __init__(self, env: dict[str, str]):
-        ours, theirs = pty.openpty()
-        size = {"COLUMNS": "160", "LINES": "45", "TERM": "xterm-256color"}
-        subprocess.run(["stty", "rows", "45", "cols", "160"], stdin=theirs, check=True)
-        self.process = subprocess.Popen([BIN, "watch"], env=env | size, stdin=theirs, stdout=theirs, stderr=theirs)
-        os.close(theirs)
-        self.ours, self.said = ours, ""
+        self.pid, self.terminal = pty.fork()
+        if self.pid == 0:
+            os.execve(BIN, [BIN, "watch"], env | {"TERM": "xterm-256color"})
+        self.rows, self.said, self.ended = 45, "", False
+        self.redraw()
+
+    def redraw(self):
+        """Another size has all of the screen drawn anew, and not what differs alone."""
+        self.rows ^= 1
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, 160, 0, 0))
 
     def listen(self):
-        if select.select([self.ours], [], [], 0.1)[0]:
+        if select.select([self.terminal], [], [], 0.1)[0]:
             try:
-                self.said += os.read(self.ours, 1 << 16).decode(errors="replace")
-            except OSError:  # The other end is closed.
-                time.sleep(0.1)
+                self.said += os.read(self.terminal, 1 << 16).decode(errors="replace")
+            except OSError:  # Nobody is at the other end any more.
+                self.ended = True
 
     def shows(self, pattern: str, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
-        while not re.search(pattern, self.said) and time.monotonic() < deadline:
+        look = 0.0
+        while not re.search(pattern, self.said) and time.monotonic() < deadline and not self.ended:
+            if time.monotonic() > look:
+                self.redraw()
+                look = time.monotonic() + 1
             self.listen()
         return bool(re.search(pattern, self.said))
 
     def press(self, keys: str):
-        os.write(self.ours, keys.encode())
+        os.write(self.terminal, keys.encode())
 
     def stop(self):
-        self.process.send_signal(signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
         deadline = time.monotonic() + 30
-        while self.process.poll() is None and time.monotonic() < deadline:
+        while not self.ended and time.monotonic() < deadline:
             self.listen()
-        self.process.kill()
-        os.close(self.ours)
+        if not self.ended:
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        os.close(self.terminal)
 
 
 def test_the_console_shows_what_only_the_queue_can_have_brought(late_account, tmp_path):
@@ -126,9 +138,9 @@ def test_the_console_shows_what_only_the_queue_can_have_brought(late_account, tm
     console = Console(stranger_env() | late_account.env | {"XDG_STATE_HOME": str(tmp_path)})
     try:
         assert console.shows("READ-ONLY", 30)
-        console.press("2")
-        kms.schedule_key_deletion(KeyId=key["KeyId"], PendingWindowInDays=7)
-        assert console.shows("ScheduleKeyDeletion", 30), console.said[-3000:]
+        console.press("2/name:UpdateKey\r")
+        kms.update_key_description(KeyId=key["KeyId"], Description="seen at once")
+        assert console.shows("platform.*UpdateKeyDesc", 30), console.said[-3000:]
     finally:
         console.stop()
 
@@ -158,6 +170,12 @@ def test_motos_queue_is_emptied_its_events_shown_and_its_poison_counted(tmp_path
         env = stranger_env() | CREDENTIALS
         env |= {"PORTCULLIS_CONFIG": str(settings), "PORTCULLIS_ENVIRONMENT": "moto", "XDG_STATE_HOME": str(tmp_path)}
         assert run([BIN, "config", "check"], env).returncode == 0
+
+        def counts():
+            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+            return [int(told[name]) for name in names]
+
         console = Console(env)
         try:
             assert console.shows("READ-ONLY", 30), console.said[-3000:]
@@ -166,14 +184,8 @@ def test_motos_queue_is_emptied_its_events_shown_and_its_poison_counted(tmp_path
             assert console.shows("moto-judge", 5)
             console.press("5")
             assert console.shows("queue portcullis", 10) and console.shows("records not understood", 10)
+            assert until(30, lambda: counts() == [0, 0]), counts()
         finally:
             console.stop()
-
-        def counts():
-            names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-            told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-            return [int(told[name]) for name in names]
-
-        assert until(10, lambda: counts() == [0, 0]), counts()
     finally:
         moto.stop()
