@@ -9,7 +9,7 @@ use crate::model::duty::Duty;
 use crate::model::operation::UseAfter;
 use crate::model::plan::{Digest, Operation, Plan};
 use crate::model::text::visible;
-use crate::settings::{EMERGENCY_TAG, Environment, Mfa};
+use crate::settings::{EMERGENCY_TAG, Environment, Mfa, QueueAddress};
 
 /// What STS takes as a session's name, and as a source identity, in characters.
 const LONGEST_NAME: usize = 64;
@@ -41,11 +41,11 @@ impl Assumption {
         if plan.operation.use_after() != UseAfter::SaysNothing {
             actions.extend(TO_TRY);
         }
-        let policy = allow(&actions, &resource(plan));
+        let policy = allow([(actions, resource(plan).as_str())]);
         Self::of(environment, identity, duty, plan.incident.as_str(), policy)
     }
 
-    /// The role for reading, narrowed to the reads that portcullis makes; `None` where settings name none.
+    /// The role for reading, narrowed to the reads that portcullis makes and to its own queue; `None` where settings name none.
     ///
     /// # Errors
     /// As [`Assumption::for_change`].
@@ -53,7 +53,9 @@ impl Assumption {
         environment: &Environment,
         identity: Option<&Identity>,
     ) -> Result<Option<Self>, String> {
-        let policy = allow(&cloud::read_actions(), "*");
+        let queue = environment.trail.queue.as_ref().map(QueueAddress::arn);
+        let of_queue = queue.as_deref().map(|arn| (cloud::QUEUE_ACTIONS.map(str::to_owned).to_vec(), arn));
+        let policy = allow([(cloud::read_actions(), "*")].into_iter().chain(of_queue));
         let mut assumption = Self::of(environment, identity, Duty::Audit, "portcullis-reads", policy)?;
         if let Some(Self { request, .. }) = &mut assumption {
             request.device = None;
@@ -148,13 +150,13 @@ fn tags(set: &BTreeMap<String, String>, duty: Duty) -> BTreeMap<String, String> 
     tags
 }
 
-fn allow(actions: &[impl AsRef<str>], resource: &str) -> String {
-    let actions: Vec<&str> = actions.iter().map(AsRef::as_ref).collect();
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resource}],
-    })
-    .to_string()
+/// A policy that allows these actions, each list of them on one resource.
+fn allow<'a, A: serde::Serialize>(statements: impl IntoIterator<Item = (A, &'a str)>) -> String {
+    let statements: Vec<_> = statements
+        .into_iter()
+        .map(|(actions, resource)| json!({"Effect": "Allow", "Action": actions, "Resource": resource}))
+        .collect();
+    json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
 }
 
 #[cfg(test)]
@@ -246,6 +248,20 @@ mod tests {
         for operation in each() {
             assert!(!read.policy.contains(operation.iam_action()), "{}", read.policy);
         }
+        assert!(read.policy.len() <= LONGEST_POLICY && !read.policy.contains("sqs:"));
+    }
+
+    #[test]
+    fn reading_may_empty_its_own_queue_and_no_other() {
+        let me = identity("arn:aws:sts::111122223333:assumed-role/Sso/some.body@example.com");
+        let mut environment = environment();
+        environment.trail.queue = Some("arn:aws:sqs:eu-west-1:111122223333:portcullis".parse().unwrap());
+        let read = Assumption::for_reading(&environment, Some(&me)).unwrap().unwrap().request;
+        let policy: serde_json::Value = serde_json::from_str(&read.policy).unwrap();
+        assert_eq!(policy["Statement"].as_array().unwrap().len(), 2);
+        let queue = &policy["Statement"][1];
+        assert_eq!(queue["Resource"], "arn:aws:sqs:eu-west-1:111122223333:portcullis");
+        assert_eq!(queue["Action"], serde_json::json!(["sqs:ReceiveMessage", "sqs:DeleteMessage"]));
         assert!(read.policy.len() <= LONGEST_POLICY);
     }
 

@@ -19,6 +19,9 @@ impl Actor {
             Ask::Proceed => self.proceed().await,
             Ask::Attest { note } => self.attest(note).await,
             Ask::Choose { option } => self.choose(&option).await,
+            Ask::Answer { value } => self.take_value(value).await,
+            Ask::Approved { by, note } => self.take_approval(by, note).await,
+            Ask::GoOn => self.go_on_without().await,
             Ask::Confirm { typed } => self.confirm(&typed).await,
             Ask::MfaCode { code } => self.take_code(code).await,
             Ask::Leave => self.leave_asked(),
@@ -50,7 +53,8 @@ impl Actor {
         // about yet, it is asked in the run.
         let inventory = self.inventory();
         if super::target::unasked(&aim, &inventory).is_empty() {
-            super::target::resolve(&aim, &inventory, &super::target::Asked::new(), self.now())?;
+            let asked = super::target::Asked::new();
+            super::target::resolve(&aim, &inventory, &asked, runbook.takes_lost_keys, self.now())?;
         }
         self.begin(runbook, aim, reason).await
     }
@@ -92,12 +96,13 @@ impl Actor {
         let live = self.under_way()?;
         let waits = matches!(live.run.next(&live.runbook), Next::Step(_, step) if matches!(step.kind, StepKind::Wait { .. }));
         match &live.waiting {
-            Waiting::Failed { .. } | Waiting::Proceed { .. } => {
+            Waiting::Time { .. } if waits => self.answer(Outcome::CutShort).await,
+            Waiting::Failed { .. } | Waiting::Proceed { .. } | Waiting::Time { .. } => {
                 live.fresh.clear();
+                live.try_now = true;
                 self.advance().await;
                 Ok(())
             }
-            Waiting::Program(_) if waits => self.answer(Outcome::CutShort).await,
             Waiting::Confirmation { preview, .. } => {
                 Err(format!("Enter alone never fires anything. Type `{}`", preview.must_type))
             }
@@ -149,7 +154,7 @@ impl Actor {
     }
 
     /// Records what became of the current step, and goes on.
-    async fn answer(&mut self, outcome: Outcome) -> Result<(), String> {
+    pub(super) async fn answer(&mut self, outcome: Outcome) -> Result<(), String> {
         self.done(outcome).map_err(|trouble| format!("{}. {}", trouble.reason, trouble.next))?;
         self.advance().await;
         Ok(())
@@ -210,7 +215,7 @@ impl Actor {
         let named = self.library.get(&started.runbook).and_then(|runbook| runbook.undone_by.clone());
         named
             .and_then(|id| self.library.get(&id).cloned())
-            .filter(|runbook| runbook.changes().any(|change| change.word() == undo.word()))
+            .filter(|runbook| runbook.changes().any(|change| change.makes(&undo)))
             .ok_or_else(|| {
                 format!(
                     "the runbook `{}` names none that would {undo}: begin one yourself on the same key",
@@ -260,12 +265,15 @@ impl Actor {
     }
 }
 
-fn not_asked_for(waiting: &Waiting) -> String {
+pub(super) fn not_asked_for(waiting: &Waiting) -> String {
     let now = match waiting {
         Waiting::Program(what) => return format!("the program is at work: {what}"),
         Waiting::Proceed { .. } => "the run waits for you to go on",
         Waiting::Attestation => "the run waits for you to attest a manual step",
+        Waiting::Time { what, .. } => return format!("the run waits until {what}"),
         Waiting::Choice { .. } => "the run waits for a choice",
+        Waiting::Value { .. } => "the run waits for a value: pick one, or type it",
+        Waiting::Approval { .. } => "the run waits for the names of those who agreed",
         Waiting::Confirmation { .. } => "the run waits for the typed confirmation",
         Waiting::MfaCode { .. } => "the run waits for a code of your MFA device",
         Waiting::Failed { .. } => "the step failed: go on to try again, or leave",

@@ -256,8 +256,8 @@ impl Actor {
     pub(super) fn changing(&self) -> Option<Operation> {
         let live = self.live.as_ref()?;
         match live.run.next(&live.runbook) {
-            Next::Step(_, step) => match &step.kind {
-                StepKind::Change { operation } => Some(operation.clone()),
+            Next::Step(_, step) => match step.kind {
+                StepKind::Change(change) => self.operation(change).ok(),
                 _ => None,
             },
             _ => None,

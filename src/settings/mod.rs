@@ -3,6 +3,7 @@
 mod age;
 mod detections;
 mod load;
+mod queue;
 mod roles;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::model::catalog::ServerName;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
+pub use queue::{NoQueue, QueueAddress};
 pub use roles::{EMERGENCY_TAG, ENVIRONMENT_TAG, Mfa, Roles, check_serial};
 
 /// The commented settings file that `portcullis init` writes.
@@ -113,6 +115,9 @@ pub struct TrailSettings {
     pub roles: Vec<String>,
     /// Secrets whose reading is watched, by a part of their name or ARN: the emergency procedures.
     pub secrets: Vec<String>,
+    /// An SQS queue that EventBridge feeds with the trail's records. It has to be portcullis' own: messages are deleted
+    /// once their events are kept.
+    pub queue: Option<QueueAddress>,
     /// What the house sets about detections; the same in every environment.
     pub detections: Arc<Detections>,
 }
@@ -124,7 +129,8 @@ impl TrailSettings {
 
 impl Default for TrailSettings {
     fn default() -> Self {
-        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new(), detections: Arc::default() }
+        let (roles, secrets) = (Vec::new(), Vec::new());
+        Self { events: Self::EVENTS, roles, secrets, queue: None, detections: Arc::default() }
     }
 }
 

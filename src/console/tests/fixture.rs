@@ -369,16 +369,13 @@ pub fn trail() -> TrailView {
         events.insert(event, &raw);
     }
     let source = TrailSource {
-        source: Source::Trail("eu-west-1".into()),
         health: SourceHealth {
             last_success: Some(now() - SignedDuration::from_secs(250)),
             ..SourceHealth::default()
         },
         changes_since: Some(now() - days(21)),
         uses_since: Some(now() - days(1)),
-        backfills: Vec::new(),
-        files: None,
-        is_read: false,
+        ..TrailSource::new(Source::Trail("eu-west-1".into()))
     };
     TrailView { events: events.events().clone(), findings: findings(), sources: vec![source] }
 }
@@ -514,6 +511,9 @@ pub fn run(waiting: Waiting) -> RunView {
         status,
         finished: (status == StepStatus::Done).then_some(at),
         deadline: (status == StepStatus::Now).then(|| now() + SignedDuration::from_mins(4)),
+        overdue: false,
+        does: "plans disable-key, asks, and carries it out through the gate · within 5 m".into(),
+        if_it_fails: None,
     };
     RunView {
         run: 12,
@@ -522,6 +522,7 @@ pub fn run(waiting: Waiting) -> RunView {
         key: Some(arn(1)),
         key_name: Some("buzz-tutor/user-data".into()),
         started: at,
+        values: Vec::new(),
         steps: vec![
             step("Confirm the target", StepStatus::Done, "Compare."),
             step("Read the key's state", StepStatus::Done, "Reads."),

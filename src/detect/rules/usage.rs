@@ -15,7 +15,12 @@ pub(in crate::detect) static DENIED_BURST: Rule = Rule {
     severity: Severity::High,
     why: "Somebody tries what they may not: a stolen credential feeling its way, or a program that lost its permission.",
     next: WHO_IS_IT,
-    references: &["CIS AWS Foundations 4.1", "Panther aws_iam_user_recon_denied", "NIST SP 800-53r5 AC-6"],
+    references: &[
+        "CIS AWS Foundations 4.1",
+        "AWS Security Hub CloudWatch.2",
+        "Panther aws_iam_user_recon_denied",
+        "NIST SP 800-53r5 AC-6",
+    ],
     techniques: &[technique::DISCOVERY],
     examples: EXAMPLES,
     judge: Judge::Watch,

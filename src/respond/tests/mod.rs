@@ -1,6 +1,7 @@
 //! The responder against the simulated account, in virtual time.
 
-mod house;
+pub(crate) mod house;
+mod walks;
 
 use jiff::SignedDuration;
 
@@ -162,7 +163,7 @@ async fn a_key_is_dropped_proved_told_and_raised_again() {
     let run = house.confirm().await;
     let Waiting::Confirmation { preview, .. } = &run.waiting else { unreachable!() };
     assert!(preview.plan.reason.raw().contains("stolen laptop"), "the reason is carried");
-    assert!(matches!(house.waits().await.waiting, Waiting::Attestation));
+    house.until_clients_are_back().await;
     house.ask(attest()).await;
     assert!(matches!(house.waits().await.waiting, Waiting::Finished { .. }));
     assert_eq!(house.state_of(&key), "Enabled");
@@ -227,8 +228,9 @@ async fn a_key_that_waits_for_deletion_is_brought_back_in_two_changes() {
     house.confirm().await;
     house.confirm().await;
     let run = house.waits().await;
-    assert!(matches!(run.waiting, Waiting::Attestation), "{:?}", run.waiting);
-    assert!(run.steps.iter().all(|step| step.status != StepStatus::Skipped));
+    for step in ["Make sure that the key still obeys you", "Cancel the deletion", "Raise the gate"] {
+        assert_eq!(run.status(step), StepStatus::Done, "{step}");
+    }
     assert_eq!(house.changes(), ["CancelKeyDeletion", "EnableKey"]);
     assert_eq!(house.state_of(&house.key_named("buzz-tutor/legacy")), "Enabled");
 }
@@ -271,7 +273,7 @@ async fn a_target_that_cannot_be_found_is_refused_with_its_reason() {
 async fn a_key_that_is_down_already_is_not_dropped_again() {
     let mut house = House::built().await;
     house.start(REVOKE, "CEK_Legacy", "buzz_arch").await;
-    let Waiting::Failed { reason, next } = house.waits().await.waiting else { panic!("a failure") };
+    let Waiting::Failed { reason, next, .. } = house.waits().await.waiting else { panic!("a failure") };
     assert!(reason.contains("PendingDeletion") && next.contains("key-recovery"), "{reason} {next}");
     house.ask(Ask::Proceed).await;
     assert!(matches!(house.waits().await.waiting, Waiting::Failed { .. }), "it was looked at again");
@@ -299,7 +301,10 @@ async fn a_refused_change_may_be_tried_again_only_by_a_new_plan() {
     house.confirm().await;
     let run = house.waits().await;
     let Waiting::Failed { reason, .. } = &run.waiting else { panic!("{:?}", run.waiting) };
-    assert!(reason.contains("nothing changed") && run.steps[1].status == StepStatus::Failed, "{reason}");
+    assert!(
+        reason.contains("nothing changed") && run.status("Drop the gate") == StepStatus::Failed,
+        "{reason}"
+    );
     house.ask(Ask::Proceed).await;
     house.confirm().await;
     assert!(matches!(house.waits().await.waiting, Waiting::Attestation));
@@ -315,7 +320,7 @@ async fn what_could_not_be_told_is_owed_and_the_run_goes_on() {
     house.confirm().await;
     let run = house.waits().await;
     assert!(matches!(run.waiting, Waiting::Attestation));
-    assert_eq!(run.steps[3].status, StepStatus::Failed, "{}", run.steps[3].title);
+    assert_eq!(run.status("Tell people"), StepStatus::Failed);
     assert_eq!(house.standing.owed.len(), 1, "{:?}", house.standing.owed);
     house.sim.faults().clear();
     house.ask(Ask::SettleOwed).await;
@@ -347,7 +352,7 @@ async fn a_process_killed_at_any_boundary_loses_nothing_and_sends_nothing_twice(
         }
         let run = house.waits().await;
         assert!(matches!(run.waiting, Waiting::Attestation), "{boundary:?}: {:?}", run.waiting);
-        assert_eq!(run.steps[1].status, StepStatus::Done, "{boundary:?}");
+        assert_eq!(run.status("Drop the gate"), StepStatus::Done, "{boundary:?}");
         assert_eq!(house.changes(), ["DisableKey"], "{boundary:?}");
         assert!(house.standing.unfinished.is_empty() && house.standing.owed.is_empty(), "{boundary:?}");
         assert_eq!(house.standing.changes.len(), 1, "{boundary:?}");
@@ -371,7 +376,7 @@ async fn an_outcome_that_cannot_be_seen_is_unknown_and_going_on_only_looks() {
     house.sim.faults().add(lost("DescribeKey", Effect::AccessDenied));
     let run = house.waits().await;
     assert!(matches!(run.waiting, Waiting::Failed { .. }), "{:?}", run.waiting);
-    assert_eq!(run.steps[1].status, StepStatus::Unknown);
+    assert_eq!(run.status("Drop the gate"), StepStatus::Unknown);
     assert_eq!(house.standing.unfinished.len(), 1);
     house.ask(Ask::Proceed).await;
     assert!(matches!(house.waits().await.waiting, Waiting::Failed { .. }), "still not to be seen");
@@ -412,7 +417,7 @@ async fn a_key_whose_policy_was_taken_over_is_not_brought_back() {
         {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::999988887777:root"},"Action":"kms:*","Resource":"*"}]}"#;
     takeover.clone_into(&mut house.sim.world().kms.key_mut(key.region(), key.id()).unwrap().policy);
     house.start(RECOVER, "CEK_Legacy", "buzz_arch").await;
-    let Waiting::Failed { reason, next } = house.waits().await.waiting else { panic!("a failure") };
+    let Waiting::Failed { reason, next, .. } = house.waits().await.waiting else { panic!("a failure") };
     assert!(reason.contains("no plain statement") && next.contains("key policy"), "{reason} {next}");
     assert_eq!(house.changes(), Vec::<String>::new());
 }
@@ -445,7 +450,7 @@ async fn a_start_without_a_reason_or_a_runbook_is_refused() {
     house.ask(Ask::Start { runbook: REVOKE.into(), target: target.clone(), reason: " ".into() }).await;
     assert!(house.refusal().await.contains("needs a reason"));
     house.ask(Ask::Start { runbook: "nope".into(), target, reason: "r".into() }).await;
-    assert!(house.refusal().await.contains("emergency-revocation, key-recovery"));
+    assert!(house.refusal().await.contains("emergency-revocation, key-compromise, key-loss, key-recovery"));
     house.ask(Ask::Undo).await;
     assert!(house.refusal().await.contains("nothing was changed"));
 }
@@ -474,9 +479,10 @@ Write.
 async fn a_wait_ends_by_the_clock_and_a_choice_passes_over_steps() {
     let mut house = House::with_runbook(OWN).await;
     house.start("own", "CEK_Messages_Body", "buzz_prod").await;
-    house.at("waiting until 14:10:00Z").await;
+    let until = "2026-11-23T14:10:00Z".parse().unwrap();
+    assert!(matches!(house.waits().await.waiting, Waiting::Time { until: at, .. } if at == until));
     house.ask(Ask::Attest { note: String::new() }).await;
-    assert!(house.refusal().await.contains("at work"));
+    assert!(house.refusal().await.contains("waits until the run goes on"));
     house.sim.clock().advance(SignedDuration::from_mins(10));
     assert!(matches!(house.waits().await.waiting, Waiting::Choice { .. }));
     house.ask(Ask::Choose { option: "no".into() }).await;
@@ -491,11 +497,12 @@ async fn a_wait_ends_by_the_clock_and_a_choice_passes_over_steps() {
 async fn a_wait_may_be_cut_short_and_outlives_the_process() {
     let mut house = House::with_runbook(OWN).await;
     house.start("own", "CEK_Messages_Body", "buzz_prod").await;
-    house.at("waiting until 14:10:00Z").await;
+    assert!(matches!(house.waits().await.waiting, Waiting::Time { .. }));
     house.sim.clock().advance(SignedDuration::from_mins(4));
     house.restart(None).await;
     house.ask(Ask::Resume { run: 0 }).await;
-    house.at("waiting until 14:10:00Z").await;
+    let until = "2026-11-23T14:10:00Z".parse().unwrap();
+    assert!(matches!(house.waits().await.waiting, Waiting::Time { until: at, .. } if at == until));
     house.ask(Ask::Proceed).await;
     assert!(matches!(house.waits().await.waiting, Waiting::Choice { .. }));
 }

@@ -169,6 +169,9 @@ fn reads() -> String {
         "cloudtrail:LookupEvents",
         "rds:Describe*",
         "sns:ListTopics",
+        "sqs:DeleteMessage",
+        "sqs:GetQueue*",
+        "sqs:ReceiveMessage",
     ])
 }
 
