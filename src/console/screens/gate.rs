@@ -136,11 +136,12 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
         wrap_words(format!("✗ {complaint}"), theme.tone(Tone::Bad), usize::from(inner.width))
     });
     let complaint = complaint.unwrap_or_default();
-    let below = 3 + u16::try_from(complaint.len()).unwrap_or(0);
+    let asked = wrap(&[asked(preview, theme).into()], usize::from(inner.width));
+    let below = 2 + u16::try_from(asked.len() + complaint.len()).unwrap_or(0);
     let text = Rect { height: inner.height.saturating_sub(below), ..inner };
     confirmation(
         state,
-        preview,
+        &asked,
         &complaint,
         buf,
         Rect { y: text.bottom(), height: inner.bottom() - text.bottom(), ..inner },
@@ -149,21 +150,31 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     state.run.text.draw(buf, text, &theme, &lines);
 }
 
-fn confirmation(state: &State, preview: &Preview, complaint: &[Line<'static>], buf: &mut Buffer, area: Rect) {
-    let theme = &state.theme;
-    let rule = "─".repeat(usize::from(area.width));
-    buf.set_stringn(area.x, area.y, rule, usize::from(area.width), theme.border);
+/// What has to be typed, and what for.
+fn asked(preview: &Preview, theme: &Theme) -> Line<'static> {
     let purpose = words(&preview.plan.operation).purpose;
-    let ask = Line::from(vec![
+    Line::from(vec![
         Span::styled("Type  ", theme.tone(Tone::Text)),
         Span::styled(visible(&preview.must_type).into_owned(), theme.tone(Tone::Strong)),
         Span::styled(format!("  to {purpose}, then enter:"), theme.tone(Tone::Text)),
-    ]);
+    ])
+}
+
+fn confirmation(
+    state: &State,
+    asked: &[Line<'static>],
+    complaint: &[Line<'static>],
+    buf: &mut Buffer,
+    area: Rect,
+) {
+    let theme = &state.theme;
+    let rule = "─".repeat(usize::from(area.width));
+    buf.set_stringn(area.x, area.y, rule, usize::from(area.width), theme.border);
     let mut y = area.y + 1;
-    for line in wrap(&[ask.into()], usize::from(area.width)) {
+    for line in asked {
         // The line to type into always has its place.
         if y + 1 < area.bottom() {
-            buf.set_line(area.x, y, &line, area.width);
+            buf.set_line(area.x, y, line, area.width);
             y += 1;
         }
     }
