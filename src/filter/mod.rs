@@ -21,7 +21,7 @@ mod value;
 use std::ops::Range;
 
 pub use expr::Expr;
-pub use loose::Loose;
+pub use loose::{BETWEEN, Loose, Walk};
 pub use value::{Bounds, Kind, Test};
 
 use crate::model::text::visible;

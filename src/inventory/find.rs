@@ -97,7 +97,7 @@ impl Line {
 /// A filter, held against a part's rows.
 fn held(part: Part<'_>, filter: &Filter, now: Timestamp) -> Expr<Leaf> {
     let environment = part.environment.to_lowercase();
-    let ground = Ground { inventory: part.inventory, environment: &environment, now: now.as_second() };
+    let ground = Ground { environment: &environment, now: now.as_second() };
     filter.0.clone().map(&mut |term: Term<KeyField>, wanted| part.index.leaf(term, wanted, ground))
 }
 

@@ -142,6 +142,7 @@ fn tables_columns_tags_and_ages_are_found() {
     tagged.rotations = Seen::Known(Vec::new());
     whole.keys.insert(arn(1), Arc::new(tagged));
     let column = EncryptedColumn {
+        database: None,
         schema: "dbo".into(),
         table: "Users".into(),
         name: "Email".into(),
@@ -152,7 +153,7 @@ fn tables_columns_tags_and_ages_are_found() {
         Row::Pair(pair) if pair.cek.raw() == "CEK_12" => Some(pair),
         _ => None,
     });
-    pair.unwrap().columns = vec![column];
+    pair.unwrap().columns = vec![column].into();
     let ready = [Ready::new("production", whole)];
     let found = |typed: &str| told(&ready, &search(&ready, typed, None).rows);
     let only = ["buzz_prod CEK_12"];

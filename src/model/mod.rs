@@ -9,6 +9,7 @@ pub mod key;
 pub mod pair;
 pub mod plan;
 pub mod policy;
+pub mod protected;
 pub mod rotation;
 pub mod seen;
 pub mod selector;

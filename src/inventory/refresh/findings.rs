@@ -19,7 +19,7 @@ use crate::model::key::{KeyState, KmsKey, Manager, Origin};
 use crate::model::seen::{NotVisible, Seen};
 use crate::model::text::Untrusted;
 
-use super::catalogs::{keep_silent_databases, share_texts};
+use super::catalogs::keep_silent_databases;
 use super::derived::{cannot_rotate, derive, in_use, only_its_state, own_account_only};
 use super::facts::{Book, Fact, Moment};
 use super::told::{Told, is_silence};
@@ -478,7 +478,6 @@ impl Findings {
         let had = self.gathered.servers.entry(server.clone()).or_default();
         match answer {
             Ok(mut catalog) => {
-                share_texts(&mut catalog);
                 if let Seen::Known(before) = had {
                     keep_silent_databases(before, &mut catalog);
                 }

@@ -389,6 +389,7 @@ fn add_columns(database: &mut Database, column_encryption_key_id: i32, columns: 
             encryption_type: if kind == "d" { 1 } else { 2 },
             encryption_algorithm_name: "AEAD_AES_256_CBC_HMAC_SHA_256".to_owned(),
             column_encryption_key_id,
+            key_database: None,
         });
     }
 }
