@@ -59,6 +59,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 company: Serving::company(words.keys, words.pairs),
                 latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
                 throttle: words.throttle,
+                troubles: words.faults.words,
             };
             runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
         }
@@ -98,11 +99,12 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 screen::respond(&open, &settings, look, incident).await
             })
         }
-        Verb::Drill { incident } => {
+        Verb::Drill { incident, faults } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let open = open(&settings, SIMULATED, global.seed).await?;
+                open.trouble(&faults.words)?;
                 screen::drill(&open, &settings, look, incident).await
             })
         }

@@ -16,6 +16,7 @@ use portcullis::journal::Journal;
 use portcullis::model::IncidentId;
 use portcullis::settings::secrecy_text::SecretText;
 use portcullis::settings::{Environment, SIMULATED, Settings, SqlServerSettings};
+use portcullis::simulator::trouble::Trouble;
 
 /// Stops the gate for good at a boundary, so that a test can kill the process there. Simulated accounts only.
 const HALT_AT: &str = "PORTCULLIS_HALT_AT";
@@ -23,7 +24,15 @@ const HALT_AT: &str = "PORTCULLIS_HALT_AT";
 /// An open environment, and what it stands on.
 pub struct Open {
     pub estate: Arc<Estate>,
-    _stage: Option<Stage>,
+    stage: Option<Stage>,
+}
+
+impl Open {
+    /// Lets parts of a simulated account fail to answer from now on; of any other nothing is touched.
+    pub fn trouble(&self, troubles: &[Trouble]) -> Result<(), CommandError> {
+        let Some(stage) = &self.stage else { return Ok(()) };
+        stage.simulator.trouble(troubles).map_err(|no| CommandError::usage(format!("--fault: {no}")))
+    }
 }
 
 /// The environment that the settings come to.
@@ -124,7 +133,7 @@ async fn on_stage(seed: u64) -> Result<Open, CommandError> {
         Stage::set(seed, Timestamp::now()).map_err(|error| CommandError::failed(error.to_string()))?;
     let opened = Estate::open(stage.environment.clone(), stage.wire.clone(), stage.clock.clone()).await;
     let estate = opened.map_err(|error| CommandError::failed(error.to_string()))?;
-    Ok(Open { estate, _stage: Some(stage) })
+    Ok(Open { estate, stage: Some(stage) })
 }
 
 async fn over_the_internet(mut environment: Environment) -> Result<Open, CommandError> {
@@ -136,7 +145,7 @@ async fn over_the_internet(mut environment: Environment) -> Result<Open, Command
     let wire = Wire { http: HttpWire::Internet(Credentials::Chain), sql: Dialer::Tcp, sql_ca: None };
     let opened = Estate::open(environment, wire, Clock::system()).await;
     let estate = opened.map_err(|error| CommandError::failed(error.to_string()))?;
-    Ok(Open { estate, _stage: None })
+    Ok(Open { estate, stage: None })
 }
 
 fn ask_password(server: &SqlServerSettings) -> io::Result<SecretText> {

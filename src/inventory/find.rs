@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use crate::filter::{Expr, Term};
 use crate::model::pair::Inventory;
 
-use super::column::{Column, Sort};
 use super::filter::{Filter, KeyField};
 use super::index::{Ground, Index, Leaf};
+use crate::model::column::{Column, Sort};
 
 /// One environment's share of the list.
 #[derive(Clone, Copy, Debug)]

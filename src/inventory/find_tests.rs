@@ -5,7 +5,6 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{Found, Grouping, Part, RowId, find, group};
-use crate::inventory::column::{Column, Sort};
 use crate::inventory::filter::Filter;
 use crate::inventory::index::Index;
 use crate::inventory::join::join;
@@ -13,6 +12,7 @@ use crate::inventory::present::line;
 use crate::inventory::testing::{self, arn, cmk, database, key, now, objects, server};
 use crate::model::age::{AgePolicies, DAY};
 use crate::model::catalog::{EncryptedColumn, EncryptionType};
+use crate::model::column::{Column, Sort};
 use crate::model::key::{KeyState, LastUse};
 use crate::model::pair::{Inventory, Row};
 use crate::model::seen::{Cause, NotVisible, Seen};

@@ -3,7 +3,6 @@
 //! [`join`](join::join) is pure: what the sources said goes in, an [`Inventory`](crate::model::pair::Inventory)
 //! comes out. [`refresh`] asks the sources; [`filter`], [`index`] and [`present`] show the rows.
 
-pub mod column;
 pub mod dependents;
 pub mod filter;
 pub mod find;
@@ -16,7 +15,7 @@ pub mod refresh;
 mod state_word;
 pub mod traits;
 
-pub use column::{Column, Sort};
+pub use crate::model::column::{Column, Sort};
 pub use filter::Filter;
 pub use find::{Found, Grouping, Part, RowId, find};
 pub use index::Index;

@@ -3,6 +3,7 @@
 pub mod age;
 pub mod arn;
 pub mod catalog;
+pub mod column;
 pub mod dependents;
 pub mod event;
 pub mod key;

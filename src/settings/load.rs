@@ -14,6 +14,7 @@ use super::{
     TrailSettings,
 };
 use crate::model::catalog::ServerName;
+use crate::model::column::Column;
 use crate::model::text::visible;
 
 /// The name of the environment that is built in, and so cannot be set.
@@ -131,7 +132,7 @@ struct RawSettings {
 struct RawConsole {
     theme: Option<String>,
     events: Option<Spanned<usize>>,
-    columns: Option<Vec<String>>,
+    columns: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -224,7 +225,7 @@ impl Reader<'_> {
             console: ConsoleSettings {
                 theme: raw.console.theme,
                 events,
-                columns: raw.console.columns,
+                columns: self.columns(&raw.console.columns.unwrap_or_default()),
                 keys: raw.console.keys,
             },
             state_dir,
@@ -275,6 +276,18 @@ impl Reader<'_> {
             self.mistake(Some(events.span().start), "events takes 1 to 100000000".into());
         }
         Some(*events.get_ref())
+    }
+
+    /// The columns of the Keys screen; None where none are named.
+    fn columns(&mut self, words: &[Spanned<String>]) -> Option<Vec<Column>> {
+        let mut columns = Vec::new();
+        for word in words {
+            match word.get_ref().parse::<Column>() {
+                Ok(column) => columns.push(column),
+                Err(why) => self.mistake(Some(word.span().start), format!("console.columns: {why}")),
+            }
+        }
+        (!columns.is_empty()).then_some(columns)
     }
 
     fn check_name(&mut self, name: &Spanned<String>) {
@@ -403,6 +416,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Mistakes, read};
+    use crate::model::column::Column;
     use crate::settings::{PasswordFrom, Settings};
     use proptest::prelude::*;
     use std::path::Path;
@@ -456,6 +470,18 @@ mod tests {
         for line in [1, 3, 4, 5, 6] {
             assert!(told.iter().any(|m| m.starts_with(&format!("s.toml:{line}: "))), "{line}: {told:#?}");
         }
+    }
+
+    #[test]
+    fn a_word_that_is_no_column_is_told_with_its_line() {
+        let told = mistakes("[console]\ncolumns = [\n  \"state\",\n  \"stat\",\n  \"cek\",\n]\n");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with("s.toml:4: console.columns: `stat` is no column; there are: state, env, cek")
+        );
+        let read = read_text("[console]\ncolumns = [\"Age\", \"cek\"]\n").unwrap();
+        assert_eq!(read.console.columns, Some(vec![Column::Age, Column::ColumnKey]));
+        assert_eq!(read_text("[console]\ncolumns = []\n").unwrap().console.columns, None);
     }
 
     #[test]

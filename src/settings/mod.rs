@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 
 use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
+use crate::model::column::Column;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
@@ -48,7 +49,7 @@ pub struct ConsoleSettings {
     /// Events kept in memory, where an environment does not say; 1,000,000 by default.
     pub events: Option<usize>,
     /// The columns of the Keys screen, until somebody chooses others there.
-    pub columns: Option<Vec<String>>,
+    pub columns: Option<Vec<Column>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
 }

@@ -16,8 +16,8 @@ use crate::model::age::AgePolicies;
 use crate::model::pair::{DatabaseRef, Inventory, Pair, Row};
 use crate::model::text::{Untrusted, dotted};
 
-use super::column::Column;
 use super::traits::Traits;
+use crate::model::column::Column;
 use group::{Group, Shared, cmk};
 use texts::{Lines, Lists, ranks};
 

@@ -195,7 +195,11 @@ pub(super) fn fill(world: &mut World, now: Timestamp) {
     let databases = vec![
         builder.database("buzz_prod", 5, PROD),
         builder.database("buzz_report", 6, REPORT),
-        Database { tde_state: None, audit_procedure: false, ..builder.database("buzz_arch", 7, ARCHIVE) },
+        Database {
+            tde_state: None,
+            audit_procedure: false,
+            ..without_value(builder.database("buzz_arch", 7, ARCHIVE))
+        },
         // The login may not open it.
         Database { accessible: false, ..builder.database("buzz_hr", 8, &[]) },
     ];
@@ -354,6 +358,14 @@ pub(super) fn envelope(path: &str, ciphertext: &[u8]) -> Vec<u8> {
     value.extend(&path);
     value.extend(ciphertext);
     value
+}
+
+/// With a column key of which the catalog shows no value, and the columns that nobody can open for it.
+fn without_value(mut database: Database) -> Database {
+    let created = database.column_keys.last().map_or(Timestamp::UNIX_EPOCH, |key| key.create_date);
+    let id = column_key(&mut database, "CEK_Torn", created);
+    add_columns(&mut database, id, &["OldDrafts.Text r", "OldDrafts.Author d"]);
+    database
 }
 
 /// The id of the column key of this name, made now if it is new.
