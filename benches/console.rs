@@ -108,6 +108,7 @@ fn options() -> Options {
         keymap: Keymap::new(&BTreeMap::new()).expect("the default keys do not contradict each other"),
         runbooks: Vec::new(),
         save_dir: std::env::temp_dir(),
+        device: None,
     }
 }
 

@@ -162,5 +162,6 @@ fn options() -> Outcome<Options> {
         keymap: Keymap::new(&BTreeMap::new()).map_err(|error| error.to_string())?,
         runbooks: Vec::new(),
         save_dir: std::env::temp_dir(),
+        device: None,
     })
 }

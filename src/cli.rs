@@ -86,6 +86,8 @@ pub enum Verb {
         /// What the incident is called, e.g. INC-2026-0142: names the journal.
         #[arg(long, value_name = "ID")]
         incident: IncidentId,
+        #[command(flatten)]
+        mfa: MfaWords,
     },
     /// The console on a simulated account: nothing real can be reached.
     Drill {
@@ -281,9 +283,23 @@ pub struct Change {
     /// How you know that what people must see to before the change has been seen to.
     #[arg(long, value_name = "NOTE")]
     pub attest: Option<String>,
+    #[command(flatten)]
+    pub mfa: MfaWords,
+    /// The file descriptor to read the MFA code from, a line for each try; without it, it is asked for at the
+    /// terminal. Never an argument: other people can see those.
+    #[arg(long, value_name = "N")]
+    pub mfa_code_fd: Option<u32>,
     /// How to print the result: a table, or one object for programs.
     #[arg(long, value_enum, default_value_t)]
     pub format: Structured,
+}
+
+/// Whose MFA device it is.
+#[derive(Clone, Debug, Args)]
+pub struct MfaWords {
+    /// Your MFA device: its ARN, or a hardware device's serial number. Wins over `roles.mfa` of the settings.
+    #[arg(long, env = "PORTCULLIS_MFA_SERIAL", value_name = "SERIAL", value_parser = serial)]
+    pub mfa_serial: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -394,6 +410,11 @@ pub enum Config {
 pub enum Assets {
     /// Write runbooks and templates to a folder.
     Export { dir: PathBuf },
+}
+
+/// An MFA device's serial number.
+fn serial(text: &str) -> Result<String, String> {
+    portcullis::settings::check_serial(text).map(|()| text.to_owned())
 }
 
 /// A span of time such as `2h` or `7d`.

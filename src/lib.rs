@@ -15,6 +15,7 @@ pub mod drill;
 pub mod estate;
 pub mod filter;
 pub mod gate;
+pub mod iam;
 pub mod inventory;
 pub mod journal;
 pub mod live;

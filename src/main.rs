@@ -13,7 +13,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tracing_appender::non_blocking::WorkerGuard;
 
 use cli::{Assets, Change, Cli, Config, Global, Journal, Simulator, Structured, Verb};
-use open::{environment_names, one_environment, open, open_each};
+use open::{Purpose, environment_names, one_environment, open, open_each};
 use portcullis::command::serve::Serving;
 use portcullis::command::{self, CommandError, Exit};
 use portcullis::settings::{self, SIMULATED, Settings, TrailSettings};
@@ -61,14 +61,19 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 throttle: words.throttle,
                 troubles: words.faults.words,
             };
-            runtime()?.block_on(command::serve::run(&serving, interrupted(), &mut out))
+            runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
         }
         Verb::Keys(words) => keys(&global, &words, &mut out),
         Verb::Dependents(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
                 let wanted = command::dependents::Wanted {
                     target: words.target,
                     database: words.database,
@@ -82,20 +87,26 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
         Verb::Events(words) => {
             let (settings, _log) = load(&global)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let open = open(
+                    &settings,
+                    one_environment(&global.environment, &settings)?,
+                    global.seed,
+                    &Purpose::Read,
+                )
+                .await?;
                 let (format, limit) = (words.format.into(), words.limit.unwrap_or(1000));
                 let since = words.since.unwrap_or(jiff::SignedDuration::from_hours(24));
                 command::events::run(&open.estate, format, &words.filter, since, limit, &mut out).await
             })
         }
         Verb::Watch(words) => watch(&global, &words),
-        Verb::Respond { incident } => {
+        Verb::Respond { incident, mfa } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open =
-                    open(&settings, one_environment(&global.environment, &settings)?, global.seed).await?;
+                let act = Purpose::Act { mfa_serial: mfa.mfa_serial };
+                let name = one_environment(&global.environment, &settings)?;
+                let open = open(&settings, name, global.seed, &act).await?;
                 screen::respond(&open, &settings, look, incident).await
             })
         }
@@ -103,7 +114,8 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
-                let open = open(&settings, SIMULATED, global.seed).await?;
+                let open =
+                    open(&settings, SIMULATED, global.seed, &Purpose::Act { mfa_serial: None }).await?;
                 open.trouble(&faults.words)?;
                 screen::drill(&open, &settings, look, incident).await
             })
@@ -211,7 +223,8 @@ fn change(
     let (settings, _log) = load(global)?;
     let look = screen::Look::of(&settings)?;
     runtime()?.block_on(async {
-        let open = open(&settings, &words.environment, global.seed).await?;
+        let act = Purpose::Act { mfa_serial: words.mfa.mfa_serial.clone() };
+        let open = open(&settings, &words.environment, global.seed, &act).await?;
         screen::change(&open, &settings, look, runbook, words, out).await
     })
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use portcullis::clock::Clock;
 use portcullis::cloud::{Credentials, HttpWire};
 use portcullis::command::CommandError;
+use portcullis::console::PretendDevice;
 use portcullis::database::{self, Dialer};
 use portcullis::drill::Stage;
 use portcullis::estate::{Acting, Estate, Wire};
@@ -15,8 +16,10 @@ use portcullis::gate::Gate;
 use portcullis::journal::Journal;
 use portcullis::model::IncidentId;
 use portcullis::settings::secrecy_text::SecretText;
-use portcullis::settings::{Environment, SIMULATED, Settings, SqlServerSettings};
+use portcullis::settings::{self, Environment, Mfa, SIMULATED, Settings, SqlServerSettings};
 use portcullis::simulator::trouble::Trouble;
+
+use crate::person::AtTerminal;
 
 /// Stops the gate for good at a boundary, so that a test can kill the process there. Simulated accounts only.
 const HALT_AT: &str = "PORTCULLIS_HALT_AT";
@@ -33,6 +36,22 @@ impl Open {
         let Some(stage) = &self.stage else { return Ok(()) };
         stage.simulator.trouble(troubles).map_err(|no| CommandError::usage(format!("--fault: {no}")))
     }
+
+    /// The simulated MFA device, where there is a drill's.
+    pub fn device(&self) -> Option<PretendDevice> {
+        self.stage.as_ref().map(Stage::device)
+    }
+}
+
+/// What an environment is opened for.
+pub enum Purpose {
+    /// To read alone: in the role for audits, where settings name one.
+    Read,
+    /// To change keys, in a role for each change.
+    Act {
+        /// The operator's MFA device, where the words name one.
+        mfa_serial: Option<String>,
+    },
 }
 
 /// The environment that the settings come to.
@@ -84,14 +103,14 @@ pub struct Opened {
     pub open: Result<Open, CommandError>,
 }
 
-/// Opens each by itself: one that cannot be opened is said, and the others are of use. Fails where none can be.
+/// Opens each to read, by itself: one that cannot be opened is said, and the others are of use. Fails where none can be.
 pub async fn open_each(
     settings: &Settings,
     names: Vec<String>,
     seed: u64,
 ) -> Result<Vec<Opened>, CommandError> {
     let each = names.into_iter().map(|name| async move {
-        let open = open(settings, &name, seed).await;
+        let open = open(settings, &name, seed, &Purpose::Read).await;
         Opened { name, open }
     });
     let mut opened = futures_util::future::join_all(each).await;
@@ -119,33 +138,72 @@ fn known(settings: &Settings, name: &str) -> Result<(), CommandError> {
 }
 
 /// Opens an environment by name.
-pub async fn open(settings: &Settings, name: &str, seed: u64) -> Result<Open, CommandError> {
+pub async fn open(
+    settings: &Settings,
+    name: &str,
+    seed: u64,
+    purpose: &Purpose,
+) -> Result<Open, CommandError> {
     known(settings, name)?;
     match settings.environments.get(name) {
-        Some(environment) => over_the_internet(environment.clone()).await,
-        None => on_stage(seed).await,
+        Some(environment) => over_the_internet(environment.clone(), purpose).await,
+        None => on_stage(seed, purpose).await,
     }
 }
 
 /// Opens the simulated account as it is now.
-async fn on_stage(seed: u64) -> Result<Open, CommandError> {
+async fn on_stage(seed: u64, purpose: &Purpose) -> Result<Open, CommandError> {
     let stage =
         Stage::set(seed, Timestamp::now()).map_err(|error| CommandError::failed(error.to_string()))?;
-    let opened = Estate::open(stage.environment.clone(), stage.wire.clone(), stage.clock.clone()).await;
-    let estate = opened.map_err(|error| CommandError::failed(error.to_string()))?;
+    let wire = stage.wire.clone();
+    let estate = open_for(purpose, stage.environment.clone(), wire, stage.clock.clone()).await?;
     Ok(Open { estate, stage: Some(stage) })
 }
 
-async fn over_the_internet(mut environment: Environment) -> Result<Open, CommandError> {
+async fn over_the_internet(mut environment: Environment, purpose: &Purpose) -> Result<Open, CommandError> {
     database::resolve_prompts(&mut environment, ask_password)
         .map_err(|error| CommandError::usage(format!("a password could not be asked for: {error}")))?;
+    if let Purpose::Act { mfa_serial } = purpose {
+        settle_device(&mut environment, mfa_serial.as_deref())?;
+    }
     if io::stderr().is_terminal() {
         eprintln!("opening {} ({}) …", environment.name, environment.regions.join(" "));
     }
     let wire = Wire { http: HttpWire::Internet(Credentials::Chain), sql: Dialer::Tcp, sql_ca: None };
-    let opened = Estate::open(environment, wire, Clock::system()).await;
-    let estate = opened.map_err(|error| CommandError::failed(error.to_string()))?;
+    let estate = open_for(purpose, environment, wire, Clock::system()).await?;
     Ok(Open { estate, stage: None })
+}
+
+async fn open_for(
+    purpose: &Purpose,
+    environment: Environment,
+    wire: Wire,
+    clock: Clock,
+) -> Result<Arc<Estate>, CommandError> {
+    let opened = match purpose {
+        Purpose::Read => Estate::open_to_read(environment, wire, clock).await,
+        Purpose::Act { .. } => Estate::open(environment, wire, clock).await,
+    };
+    opened.map_err(|error| CommandError::failed(error.to_string()))
+}
+
+/// Finds out whose MFA device it will be, before anything is on the screen.
+fn settle_device(environment: &mut Environment, named: Option<&str>) -> Result<(), CommandError> {
+    let roles = &mut environment.roles;
+    if let Some(serial) = named {
+        roles.mfa = Mfa::Device(serial.to_owned());
+    }
+    if roles.mfa == Mfa::Ask && roles.change_asks_for_mfa() {
+        let question = format!("MFA device for {} (its ARN or serial number): ", environment.name);
+        let serial = AtTerminal::ask(&question).ok_or_else(|| {
+            CommandError::usage(
+                "the roles ask for MFA and no device is known: name yours with --mfa-serial or PORTCULLIS_MFA_SERIAL, or set `mfa` in the settings",
+            )
+        })?;
+        settings::check_serial(&serial).map_err(CommandError::usage)?;
+        roles.mfa = Mfa::Device(serial);
+    }
+    Ok(())
 }
 
 fn ask_password(server: &SqlServerSettings) -> io::Result<SecretText> {

@@ -2,11 +2,14 @@
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
+use portcullis::cloud::MfaCode;
 use portcullis::command::change::Person;
 use portcullis::gate::Preview;
 use portcullis::inventory::dependents;
 use portcullis::inventory::refresh::Progress;
+use portcullis::model::duty::Duty;
 use portcullis::model::text::visible;
+use portcullis::settings::secrecy_text::SecretText;
 
 /// Tells how far a load has come, on one line of a terminal; to anything else it says nothing.
 pub fn progress() -> impl FnMut(Progress) {
@@ -22,10 +25,36 @@ pub fn progress() -> impl FnMut(Progress) {
 }
 
 /// Whoever sits at the terminal, if there is one.
-pub struct AtTerminal;
+#[derive(Default)]
+pub struct AtTerminal {
+    /// Where MFA codes are read from, in place of the terminal.
+    codes: Option<Box<dyn io::BufRead>>,
+}
 
 impl AtTerminal {
-    fn ask(question: &str) -> Option<String> {
+    /// Reads MFA codes from an open file descriptor of this process, a line each.
+    pub fn reading_codes_from(descriptor: Option<u32>) -> io::Result<Self> {
+        let codes: Option<Box<dyn io::BufRead>> = match descriptor {
+            None => None,
+            Some(0) => Some(Box::new(io::stdin().lock())),
+            Some(n) => Some(Box::new(io::BufReader::new(std::fs::File::open(format!("/dev/fd/{n}"))?))),
+        };
+        Ok(Self { codes })
+    }
+
+    /// A line that nobody sees while it is typed; None where there is none.
+    fn code_line(&mut self, question: &str) -> Option<SecretText> {
+        if let Some(codes) = &mut self.codes {
+            let mut line = String::new();
+            return (codes.read_line(&mut line).ok()? > 0).then(|| SecretText::new(line));
+        }
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return None;
+        }
+        rpassword::prompt_password(question).ok().filter(|line| !line.is_empty()).map(SecretText::new)
+    }
+
+    pub fn ask(question: &str) -> Option<String> {
         if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
             return None;
         }
@@ -50,6 +79,20 @@ impl Person for AtTerminal {
     fn attest(&mut self, title: &str, text: &str) -> Option<String> {
         eprintln!("\n{}\n\n{}", visible(title), text.lines().map(visible).collect::<Vec<_>>().join("\n"));
         Self::ask("Say how you know, or enter to leave: ")
+    }
+
+    fn mfa_code(&mut self, device: &str, duty: Duty, wrong: Option<&str>) -> Option<MfaCode> {
+        if let Some(wrong) = wrong {
+            eprintln!("{}", visible(wrong));
+        }
+        let question =
+            format!("The six digits that {} shows, to act as {duty}, or enter to leave: ", visible(device));
+        loop {
+            match MfaCode::read(self.code_line(&question)?.expose()) {
+                Ok(code) => return Some(code),
+                Err(what) => eprintln!("{what}"),
+            }
+        }
     }
 
     fn progress(&mut self, text: &str) {

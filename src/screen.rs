@@ -200,6 +200,9 @@ pub async fn change(
     words: Change,
     out: &mut impl io::Write,
 ) -> Result<(), CommandError> {
+    let mut person = AtTerminal::reading_codes_from(words.mfa_code_fd).map_err(|error| {
+        CommandError::usage(format!("--mfa-code-fd names no descriptor that can be read: {error}"))
+    })?;
     let (acting, gate) = act(open, settings, &words.incident)?;
     // In an emergency nobody waits for the rotations of 10,000 keys: the target's own facts are read instead.
     let mut inventory = load_once(&open.estate, Wants::STATES, person::progress()).await;
@@ -217,7 +220,7 @@ pub async fn change(
         Structured::Json => Format::Json,
     };
     let incident = words.incident.as_str();
-    let changed = command::change::run(wanted, incident, ask, told, &mut AtTerminal, format, out).await;
+    let changed = command::change::run(wanted, incident, ask, told, &mut person, format, out).await;
     let finished = task.await;
     changed?;
     finished.map_err(|error| CommandError::failed(format!("the responder ended badly: {error}")))
@@ -267,7 +270,7 @@ async fn acting(
     mode: Mode,
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
-    let options = options(vec![place(open)], settings, &look, mode);
+    let options = Options { device: open.device(), ..options(vec![place(open)], settings, &look, mode) };
     let live = Live::start(&open.estate, keeper(open, settings));
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
@@ -357,5 +360,6 @@ fn options(places: Vec<Place>, settings: &Settings, look: &Look, mode: Mode) -> 
             })
             .collect(),
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+        device: None,
     }
 }

@@ -156,6 +156,7 @@ pub(crate) fn environment() -> Environment {
         alert_topic: None,
         audit: None,
         age: crate::model::age::AgePolicies::default(),
+        roles: crate::settings::Roles::none("test"),
         estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,

@@ -3,6 +3,7 @@
 //! Read clients ([`KmsReads`], [`TrailReads`], [`RdsReads`]) have no way to say a change, and a wall behind
 //! them refuses any operation that is not a read. What changes a key stands in [`changes`], and takes a warrant.
 
+mod assume;
 pub mod changes;
 mod easing;
 mod failure;
@@ -19,6 +20,7 @@ mod trail;
 mod wall;
 mod wire;
 
+pub use assume::{LONGEST_POLICY, MfaCode, NotAssumed, RoleRequest, RoleSession, Why, assume};
 pub use failure::Failure;
 pub use kms::{AliasEntry, KmsReads};
 pub use probe::{Probe, probe};
@@ -26,6 +28,7 @@ pub use quota::Haste;
 pub use rds::RdsReads;
 pub use session::{CloudSession, Identity};
 pub use trail::{Lookup, LookupPage, TrailReads};
+pub use wall::read_actions;
 pub use wire::{Credentials, HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
 
 #[cfg(test)]

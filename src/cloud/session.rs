@@ -14,6 +14,7 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_async::time::TimeSource;
 use serde::{Deserialize, Serialize};
 
+use super::assume::{NotAssumed, Renewed, RoleRequest, assume};
 use super::failure::Failure;
 use super::kms::KmsReads;
 use super::quota::Paces;
@@ -141,6 +142,29 @@ impl CloudSession {
             .interceptor(ReadOnlyWall)
             .build();
         RdsReads::new(aws_sdk_rds::Client::from_conf(config), region)
+    }
+
+    /// The same account by a role's sessions, which are renewed as they end. The first is opened now.
+    ///
+    /// # Errors
+    /// [`NotAssumed`] where the role cannot be assumed. It must not ask for MFA: nobody is there to give a code.
+    pub async fn reading_as(&self, request: RoleRequest) -> Result<Self, NotAssumed> {
+        assume(self, &request, None).await?;
+        let renewed = Renewed { session: self.clone(), request };
+        Ok(self.acting_by(SharedCredentialsProvider::new(renewed)))
+    }
+
+    /// The same with other credentials.
+    pub(in crate::cloud) fn acting_by(&self, credentials: SharedCredentialsProvider) -> Self {
+        let config = self.config.to_builder().credentials_provider(credentials);
+        // A cache of its own: the other's holds the other credentials.
+        let config = config.identity_cache(IdentityCache::lazy().build()).build();
+        Self { config, ..self.clone() }
+    }
+
+    /// STS's configuration in the home Region.
+    pub(in crate::cloud) fn sts_config(&self) -> aws_sdk_sts::config::Builder {
+        aws_sdk_sts::config::Builder::from(&self.config)
     }
 
     /// KMS's configuration in a Region, without the read-only wall: for the gate's changes.

@@ -28,6 +28,17 @@ const READS: [(&str, &[&str]); 4] = [
     ("STS", &["GetCallerIdentity"]),
 ];
 
+/// The wall's reads as IAM writes them, e.g. `kms:DescribeKey`. Those of STS need no permission.
+#[must_use]
+pub fn read_actions() -> Vec<String> {
+    let reads = READS.iter().filter(|(service, _)| *service != "STS");
+    reads
+        .flat_map(|(service, operations)| {
+            operations.iter().map(move |operation| format!("{}:{operation}", service.to_ascii_lowercase()))
+        })
+        .collect()
+}
+
 /// Refuses, before anything is sent, every operation that is not on the list of reads.
 #[derive(Debug)]
 pub(super) struct ReadOnlyWall;

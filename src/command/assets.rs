@@ -7,13 +7,14 @@ use super::CommandError;
 use crate::runbook::Library;
 use crate::settings::TEMPLATE;
 
-/// Writes the runbooks and the settings template below `dir`, and tells each file's path.
+/// Writes the runbooks, the IAM policies and the settings template below `dir`, and tells each file's path.
 ///
 /// # Errors
 /// When a file cannot be written; what was written before stays.
 pub fn export(dir: &Path, out: &mut impl Write) -> Result<(), CommandError> {
     let runbooks = Library::built_in_documents().map(|(name, text)| (Path::new("runbooks").join(name), text));
-    for (name, text) in runbooks.chain([(PathBuf::from("settings.toml"), TEMPLATE)]) {
+    let policies = crate::iam::DOCUMENTS.iter().map(|(name, text)| (Path::new("iam").join(name), *text));
+    for (name, text) in runbooks.chain(policies).chain([(PathBuf::from("settings.toml"), TEMPLATE)]) {
         let path = dir.join(name);
         let cannot =
             |e: std::io::Error| CommandError::failed(format!("{} cannot be written: {e}", path.display()));
@@ -41,5 +42,8 @@ mod tests {
             assert_eq!(library.get(&built_in.id).unwrap().digest, built_in.digest);
         }
         assert!(dir.path().join("settings.toml").exists());
+        for (name, text) in crate::iam::DOCUMENTS {
+            assert_eq!(std::fs::read_to_string(dir.path().join("iam").join(name)).unwrap(), *text);
+        }
     }
 }

@@ -10,9 +10,11 @@ use tokio::sync::mpsc;
 
 use super::output::{self, Format};
 use super::{CommandError, Exit};
+use crate::cloud::MfaCode;
 use crate::gate::preview::Preview;
 use crate::gate::{proved, unfinished};
 use crate::journal::Entry;
+use crate::model::duty::Duty;
 use crate::model::text::{Untrusted, visible};
 use crate::respond::view::{Ask, RunView, StepStatus, Target, Told, Waiting};
 
@@ -35,6 +37,8 @@ pub trait Person {
     fn confirm(&mut self, preview: &Preview, wrong: Option<&str>) -> Option<String>;
     /// Shows a step and takes the note that attests it.
     fn attest(&mut self, title: &str, text: &str) -> Option<String>;
+    /// Takes the code that the MFA device shows; `wrong` says why the last was refused.
+    fn mfa_code(&mut self, device: &str, duty: Duty, wrong: Option<&str>) -> Option<MfaCode>;
     /// Is told how it goes on.
     fn progress(&mut self, text: &str);
 }
@@ -204,6 +208,17 @@ impl Run {
                         format!(
                             "not confirmed, nothing happened: it takes --yes-i-typed '{}'",
                             preview.must_type
+                        )
+                    }))),
+                }
+            }
+            Waiting::MfaCode { device, duty, wrong } => {
+                match person.mfa_code(device, *duty, wrong.as_deref()) {
+                    Some(code) => Answer::Say(Ask::MfaCode { code }),
+                    None => Answer::End(Ended::refused(wrong.clone().unwrap_or_else(|| {
+                        format!(
+                            "no MFA code was given, nothing happened: {duty} asks for one of {}: --mfa-code-fd N, or a terminal to ask at",
+                            visible(device)
                         )
                     }))),
                 }

@@ -22,6 +22,9 @@ pub fn tell(file: &Path, settings: &Settings, out: &mut impl Write) -> Result<()
             environment.regions.join(" "),
             environment.sql.len(),
         )?;
+        for (duty, role) in &environment.roles.by_duty {
+            writeln!(out, "    {duty}: {role}")?;
+        }
     }
     Ok(())
 }

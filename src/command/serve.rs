@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::CommandError;
+use crate::model::duty::Duty;
 use crate::simulator::clock::VirtualClock;
 use crate::simulator::faults::{Effect, Fault, Target};
 use crate::simulator::seed::Size;
@@ -143,13 +144,30 @@ async fn point_portcullis(served: &Served, file: &Path, audits: bool) -> Result<
 
 /// What the settings call the served account.
 const ENVIRONMENT: &str = "served";
+/// The same account, where every change is made in a role: for whoever signs in as `oncall-a` or `oncall-b`.
+const IN_ROLES: &str = "oncall";
+/// Whose keys those roles are for: the account holds the keys of three environments.
+const ROLES_OF: &str = "production";
 
 fn settings_toml(served: &Served, env_file: &Path, audits: bool) -> String {
+    let head = format!(
+        "# Points portcullis at a simulated account. Nothing real is behind it.\n\
+         default_environment = \"{ENVIRONMENT}\"\n"
+    );
+    let roles: String = Duty::ALL
+        .into_iter()
+        .filter_map(|duty| Some(format!("{duty} = \"{}\"\n", seed::role_for(duty.word(), ROLES_OF)?)))
+        .collect();
+    let tags = format!("tags = {{ Environment = \"{ROLES_OF}\" }}\n");
+    head + &environment_toml(ENVIRONMENT, served, env_file, audits)
+        + &environment_toml(IN_ROLES, served, env_file, audits)
+        + &format!("\n[environments.{IN_ROLES}.roles]\n{roles}{tags}")
+}
+
+fn environment_toml(name: &str, served: &Served, env_file: &Path, audits: bool) -> String {
     let text = |value: &str| toml::Value::from(value).to_string();
     let mut toml = format!(
-        "# Points portcullis at a simulated account. Nothing real is behind it.\n\
-         default_environment = \"{ENVIRONMENT}\"\n\n\
-         [environments.{ENVIRONMENT}]\n\
+        "\n[environments.{name}]\n\
          account = \"{}\"\n\
          regions = [\"{}\", \"{}\"]\n\
          endpoint = \"http://{}\"\n\
@@ -166,12 +184,12 @@ fn settings_toml(served: &Served, env_file: &Path, audits: bool) -> String {
     if let Some((server, _)) = served.sql().first().filter(|_| audits) {
         let _ = writeln!(toml, "audit = {{ server = {}, database = \"buzz_prod\" }}", text(server));
     }
-    for (name, address) in served.sql() {
+    for (server, address) in served.sql() {
         let _ = write!(
             toml,
-            "\n[[environments.{ENVIRONMENT}.sql]]\nname = {}\nhost = \"{}\"\nport = {}\nuser = \"{}\"\n\
+            "\n[[environments.{name}.sql]]\nname = {}\nhost = \"{}\"\nport = {}\nuser = \"{}\"\n\
              password_env = \"PORTCULLIS_SIM_SQL_PASSWORD\"\nca_bundle = {}\n",
-            text(name),
+            text(server),
             address.ip(),
             address.port(),
             seed::SQL_READER,

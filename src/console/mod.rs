@@ -133,6 +133,8 @@ pub struct Options {
     pub columns_file: Option<PathBuf>,
     /// Where saved screens and plans go.
     pub save_dir: PathBuf,
+    /// The operator's MFA device, where it is a simulated one that the screen can show.
+    pub device: Option<PretendDevice>,
 }
 
 /// An environment, as far as a screen tells it from others.
@@ -149,6 +151,38 @@ pub struct Place {
     pub age: AgePolicies,
     /// How long clients may keep decrypted column keys.
     pub column_key_cache: SignedDuration,
+}
+
+/// A simulated MFA device, to be shown to whoever has none. No real one is ever behind it.
+#[derive(Clone)]
+pub struct PretendDevice(Arc<dyn Fn(Timestamp) -> Face + Send + Sync>);
+
+/// What a simulated MFA device shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Face {
+    /// Six digits.
+    pub code: String,
+    /// How long it shows them yet.
+    pub seconds_left: u8,
+    /// Whether they have been used: a code works once.
+    pub used: bool,
+}
+
+impl PretendDevice {
+    /// A device that shows this, at any time.
+    pub fn new(face: impl Fn(Timestamp) -> Face + Send + Sync + 'static) -> Self {
+        Self(Arc::new(face))
+    }
+
+    fn face(&self, now: Timestamp) -> Face {
+        (self.0)(now)
+    }
+}
+
+impl std::fmt::Debug for PretendDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PretendDevice")
+    }
 }
 
 /// A runbook, as far as a list and a reader need it.

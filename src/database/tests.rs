@@ -11,6 +11,7 @@ use tokio::io::DuplexStream;
 use super::{Dialer, Failure, InProcessSql, Reached, Server};
 use crate::model::catalog::{DatabaseCatalog, Envelope, ServerName};
 use crate::model::seen::{Cause, Seen};
+use crate::model::text::Untrusted;
 use crate::settings::secrecy_text::SecretText;
 use crate::settings::{PasswordFrom, SqlServerSettings};
 use crate::simulator::Simulator;
@@ -108,7 +109,7 @@ async fn a_column_whose_key_is_in_another_database_is_told_apart() {
     let objects = read.iter().find(|d| d.name.raw() == "buzz_report").unwrap().objects.known().unwrap();
     assert_eq!(objects.columns.len(), count - 1);
     let [elsewhere] = &objects.columns_elsewhere[..] else { panic!("{:?}", objects.columns_elsewhere) };
-    let home = elsewhere.column.database.as_ref().map(|home| home.raw());
+    let home = elsewhere.column.database.as_ref().map(Untrusted::raw);
     assert_eq!((elsewhere.key_database.raw(), home), ("buzz_prod", Some("buzz_report")));
 }
 

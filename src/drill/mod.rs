@@ -16,20 +16,26 @@ use tokio::task::AbortHandle;
 
 use crate::clock::Clock;
 use crate::cloud::{HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
+use crate::console::{Face, PretendDevice};
 use crate::database::{Dialer, InProcessSql};
 use crate::estate::Wire;
 use crate::model::age::{AgeException, AgePolicies, AgePolicy, AgeRule, DAY, ExceptedKeys};
 use crate::model::catalog::ServerName;
+use crate::model::duty::Duty;
 use crate::model::selector::{AliasPattern, KeySelector};
 use crate::settings::secrecy_text::SecretText;
-use crate::settings::{AuditSettings, Environment, PasswordFrom, SIMULATED, SqlServerSettings};
+use crate::settings::{AuditSettings, Environment, Mfa, PasswordFrom, Roles, SIMULATED, SqlServerSettings};
 use crate::simulator::aws::front::NoAnswer as NoWireAnswer;
 use crate::simulator::clock::VirtualClock;
 use crate::simulator::traffic::Traffic;
 use crate::simulator::{Simulator, seed};
 
 /// Who the simulated credentials belong to.
-const OPERATOR: &str = "platform";
+const OPERATOR: &str = "oncall-a";
+/// Whose keys the roles of the drill are for: the account holds the keys of three environments.
+const ROLES_OF: &str = "production";
+/// How long an MFA device shows a code, in seconds.
+const CODE_LASTS: i64 = 30;
 /// CloudTrail's five minutes, in a drill's proportion: virtual seconds, at least and at most.
 const TRAIL_DELAY: (i64, i64) = (2, 15);
 /// How often the account's own programs get to use their keys.
@@ -95,6 +101,20 @@ impl Stage {
     }
 }
 
+impl Stage {
+    /// The operator's MFA device, which a drill shows on the screen.
+    #[must_use]
+    pub fn device(&self) -> PretendDevice {
+        let simulator = self.simulator.clone();
+        PretendDevice::new(move |now| {
+            let shown = simulator.world().sts.code_of(seed::ACCOUNT, OPERATOR, now);
+            let (code, used) = shown.unwrap_or_default();
+            let left = CODE_LASTS - now.as_second().rem_euclid(CODE_LASTS);
+            Face { code, seconds_left: u8::try_from(left).unwrap_or_default(), used }
+        })
+    }
+}
+
 impl Drop for Stage {
     fn drop(&mut self) {
         self.traffic.abort();
@@ -120,10 +140,23 @@ fn environment(simulator: &Simulator) -> Environment {
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit,
         age: age_policies(simulator.clock().now()),
+        roles: roles(simulator),
         estate: vec![tag("Application", "buzz-tutor")],
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
         recovery_window: SignedDuration::from_hours(7 * 24),
+    }
+}
+
+/// The roles of the shipped policies, and the operator's device.
+fn roles(simulator: &Simulator) -> Roles {
+    let none = Roles::none(ROLES_OF);
+    let role = |duty: Duty| Some((duty, seed::role_for(duty.word(), ROLES_OF)?));
+    Roles {
+        by_duty: Duty::ALL.into_iter().filter_map(role).collect(),
+        mfa: seed::mfa_device(&simulator.world(), OPERATOR)
+            .map_or(Mfa::Session, |device| Mfa::Device(device.serial)),
+        ..none
     }
 }
 

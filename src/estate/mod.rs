@@ -1,5 +1,7 @@
 //! An environment, opened: who we are, clients by Region, SQL servers, clock. It is handed its wire and does not know which one it is.
 
+pub mod roles;
+
 use std::sync::Arc;
 
 use crate::clock::Clock;
@@ -8,6 +10,7 @@ use crate::database::{Dialer, Server};
 use crate::model::IncidentId;
 use crate::model::seen::Seen;
 use crate::settings::Environment;
+use roles::Assumption;
 
 /// How everything outside is reached.
 #[derive(Clone, Debug)]
@@ -21,8 +24,8 @@ pub struct Wire {
 
 /// An environment that can be read. Nothing in it can change a key.
 ///
-/// Its cloud session is the ordinary credentials'. A role assumed with a session policy that allows
-/// reads alone will take their place here, in [`Estate::open`], and nothing else has to know.
+/// Its cloud session is the ordinary credentials', or, opened by [`Estate::open_to_read`] where settings name a
+/// role for audits, that role's with a session policy that allows reads alone.
 #[derive(Debug)]
 pub struct Estate {
     pub environment: Environment,
@@ -39,6 +42,11 @@ pub enum EstateError {
     #[error("environment `{environment}` cannot be opened: {failure}")]
     NotOpened { environment: String, failure: Failure },
     #[error(
+        "environment `{environment}` is read in the role that `roles.audit` names, and {why}. Without `audit` in the \
+         settings it is read with your own credentials"
+    )]
+    NotInRole { environment: String, why: String },
+    #[error(
         "environment `{environment}` is account {expected}, and these credentials ({arn}) are of account {found}: \
          sign in to account {expected}, or correct `account` in the settings"
     )]
@@ -51,20 +59,67 @@ impl Estate {
     /// # Errors
     /// Where the environment names no Region, or where the credentials belong to another account than the one it expects.
     pub async fn open(environment: Environment, wire: Wire, clock: Clock) -> Result<Arc<Self>, EstateError> {
-        let cloud = CloudSession::open(&environment, wire.http, &clock)
-            .await
-            .map_err(|failure| EstateError::NotOpened { environment: environment.name.clone(), failure })?;
-        let identity = cloud.identity().await;
-        if let Ok(identity) = &identity {
-            expect_account(&environment, identity)?;
+        let sql = Sql { dialer: wire.sql, ca: wire.sql_ca };
+        let (cloud, identity) = sign_in(&environment, wire.http, &clock).await?;
+        Ok(Self::of(environment, clock, cloud, identity, &sql))
+    }
+
+    /// The same for reading alone: in the role for audits, where settings name one.
+    ///
+    /// # Errors
+    /// As [`Estate::open`], and where that role cannot be assumed: other credentials would not do, because
+    /// they may be able to change something.
+    pub async fn open_to_read(
+        environment: Environment,
+        wire: Wire,
+        clock: Clock,
+    ) -> Result<Arc<Self>, EstateError> {
+        let sql = Sql { dialer: wire.sql, ca: wire.sql_ca };
+        let (mut cloud, mut identity) = sign_in(&environment, wire.http, &clock).await?;
+        let not = |why: String| EstateError::NotInRole { environment: environment.name.clone(), why };
+        if let Some(reading) = Assumption::for_reading(&environment, identity.as_ref().ok()).map_err(not)? {
+            cloud = cloud.reading_as(reading.request).await.map_err(|why| not(why.to_string()))?;
+            identity = cloud.identity().await;
         }
+        Ok(Self::of(environment, clock, cloud, identity, &sql))
+    }
+
+    fn of(
+        environment: Environment,
+        clock: Clock,
+        cloud: CloudSession,
+        identity: Result<Identity, Failure>,
+        sql: &Sql,
+    ) -> Arc<Self> {
         let servers = environment
             .sql
             .iter()
-            .map(|settings| Server::new(settings, wire.sql.clone(), wire.sql_ca.clone()))
+            .map(|settings| Server::new(settings, sql.dialer.clone(), sql.ca.clone()))
             .collect();
-        Ok(Arc::new(Self { environment, clock, cloud, servers, identity: identity.into() }))
+        Arc::new(Self { environment, clock, cloud, servers, identity: identity.into() })
     }
+}
+
+/// How SQL servers are reached.
+struct Sql {
+    dialer: Dialer,
+    ca: Option<String>,
+}
+
+/// Opens the account and asks who we are in it.
+async fn sign_in(
+    environment: &Environment,
+    http: HttpWire,
+    clock: &Clock,
+) -> Result<(CloudSession, Result<Identity, Failure>), EstateError> {
+    let cloud = CloudSession::open(environment, http, clock)
+        .await
+        .map_err(|failure| EstateError::NotOpened { environment: environment.name.clone(), failure })?;
+    let identity = cloud.identity().await;
+    if let Ok(identity) = &identity {
+        expect_account(environment, identity)?;
+    }
+    Ok((cloud, identity))
 }
 
 /// Refuses credentials of an account that the environment does not name.

@@ -1,20 +1,30 @@
 //! Carrying out an approved plan.
 
 use super::outcome::{Boundary, Channel, Outcome, Owed, Progress, Refusal, Sight, Verdict};
-use super::record::{Answer, Intent, Proof, Record, Refused, Said, Unproved};
+use super::record::{Answer, Assumed, InRole, Intent, Proof, Record, Refused, Said, Unproved};
 use super::verify::{LOOK_FOR, Look};
 use super::{Approved, Gate, ProgressTo, Warrant, preview, unfinished};
 use crate::cloud::changes::{ChangeFailure, carry_out};
+use crate::cloud::{self, CloudSession, MfaCode, RoleSession};
+use crate::estate::roles::Assumption;
 use crate::journal::{Entry, JournalError};
 use crate::model::plan::Plan;
+use crate::model::text::visible;
 
 impl Gate {
-    /// Carries out an approved plan: intent journalled, state read again, call, answer journalled, verified,
-    /// proof journalled, people told. It never sends anything twice.
+    /// Carries out an approved plan: intent journalled, state read again, the change's role assumed, call, answer
+    /// journalled, verified, proof journalled, people told. It never sends anything twice.
+    ///
+    /// `code` is what the operator's MFA device shows, where [`Gate::device_for`] names one.
     ///
     /// Where the journal fails after the intent, the change goes on to be verified and told, because the
     /// outcome then matters most; [`Outcome::journal_trouble`] says what is missing from the journal.
-    pub async fn execute(&self, approved: Approved, progress: ProgressTo<'_>) -> Outcome {
+    pub async fn execute(
+        &self,
+        approved: Approved,
+        code: Option<MfaCode>,
+        progress: ProgressTo<'_>,
+    ) -> Outcome {
         let plan = approved.plan().clone();
         let mut execution = Execution {
             gate: self,
@@ -25,7 +35,7 @@ impl Gate {
             unsent: Vec::new(),
             trouble: None,
         };
-        let verdict = execution.run(&approved).await;
+        let verdict = execution.run(&approved, code).await;
         let Execution { intent, sight, unsent, trouble, .. } = execution;
         let intent = intent.map(|entry| entry.seq);
         let mut owed = super::owed(&self.journal.entries());
@@ -34,6 +44,34 @@ impl Gate {
         });
         owed.extend(unsent);
         Outcome { verdict, intent, sight, owed, journal_trouble: trouble, plan: plan.clone() }
+    }
+
+    /// The MFA device whose code a change is made with, in the role for it.
+    ///
+    /// # Errors
+    /// Where the role's session could not bear the operator's name.
+    pub fn device_for(&self, plan: &Plan) -> Result<Option<String>, String> {
+        Ok(self.assumption(plan)?.and_then(|assumption| assumption.request.device))
+    }
+
+    fn assumption(&self, plan: &Plan) -> Result<Option<Assumption>, String> {
+        Assumption::for_change(&self.estate.environment, self.estate.identity.known(), plan)
+    }
+
+    /// The role for a change, where there is one, and what it takes to assume it.
+    fn role_for(&self, plan: &Plan, code: Option<&MfaCode>) -> Result<Option<Assumption>, Refusal> {
+        let assumption =
+            self.assumption(plan).map_err(|why| Refusal::NotAssumed { why, another_code: false })?;
+        match assumption.as_ref().and_then(|assumption| assumption.request.device.as_deref()) {
+            Some(device) if code.is_none() => Err(Refusal::NotAssumed {
+                why: format!(
+                    "the role for it is assumed with a code of {}, and none was given",
+                    visible(device)
+                ),
+                another_code: true,
+            }),
+            _ => Ok(assumption),
+        }
     }
 
     /// Whether an approved plan is for this gate, still holds, and repeats nothing unsettled.
@@ -106,12 +144,16 @@ struct Execution<'a> {
 }
 
 impl Execution<'_> {
-    async fn run(&mut self, approved: &Approved) -> Verdict {
+    async fn run(&mut self, approved: &Approved, code: Option<MfaCode>) -> Verdict {
         if let Err(refusal) = self.gate.admit(approved) {
             return self.refuse(approved, refusal);
         }
+        let role = match self.gate.role_for(self.plan, code.as_ref()) {
+            Ok(role) => role,
+            Err(refusal) => return self.refuse(approved, refusal),
+        };
         self.reach(Boundary::BeforeIntent);
-        let intent = match self.intend(approved) {
+        let intent = match self.intend(approved, role.as_ref()) {
             Ok(intent) => intent,
             Err(refusal) => return Verdict::Refused(refusal),
         };
@@ -121,18 +163,22 @@ impl Execution<'_> {
         if let Err(refusal) = self.still_holds().await {
             return self.refuse(approved, refusal);
         }
-        let said = self.call(&intent).await;
+        let session = match self.assume(&intent, role, code).await {
+            Ok(session) => session,
+            Err(refusal) => return self.refuse(approved, refusal),
+        };
+        let said = self.call(&session, &intent).await;
         self.reach(Boundary::AfterCall);
         self.write(&Answer { intent: intent.seq, said: said.clone() });
         match said {
             Said::Refused { why } => Verdict::Failed { why },
-            Said::Accepted { .. } => self.prove(&intent, None).await,
-            Said::Unknown { why } => self.prove(&intent, Some(why)).await,
+            Said::Accepted { .. } => self.prove(&intent, &session, None).await,
+            Said::Unknown { why } => self.prove(&intent, &session, Some(why)).await,
         }
     }
 
     /// Journals what is about to be done. Without it, nothing is.
-    fn intend(&self, approved: &Approved) -> Result<Entry, Refusal> {
+    fn intend(&self, approved: &Approved, role: Option<&Assumption>) -> Result<Entry, Refusal> {
         let plan = self.plan;
         let again_after = self.gate.journal.entries().into_iter().filter_map(|entry| {
             let earlier = Intent::of(&entry)?.plan;
@@ -143,6 +189,7 @@ impl Execution<'_> {
             digest: approved.digest().clone(),
             typed: approved.typed().to_owned(),
             approved_by: approved.approvers().into_iter().map(ToOwned::to_owned).collect(),
+            in_role: role.map(InRole::from),
             calls: preview::calls(plan, &self.gate.estate.environment),
             tell: self.gate.channels(),
             again_after: again_after.collect(),
@@ -162,11 +209,29 @@ impl Execution<'_> {
         }
     }
 
+    /// Opens a session of the change's role; without a role it is the estate's own.
+    async fn assume(
+        &self,
+        intent: &Entry,
+        role: Option<Assumption>,
+        code: Option<MfaCode>,
+    ) -> Result<CloudSession, Refusal> {
+        let own = &self.gate.estate.cloud;
+        let Some(Assumption { duty, request }) = role else { return Ok(own.clone()) };
+        let session = cloud::assume(own, &request, code.as_ref()).await.map_err(|not| {
+            Refusal::NotAssumed { why: not.to_string(), another_code: not.asks_for_another_code() }
+        })?;
+        let RoleSession { cloud, arn, expires_at } = session;
+        self.gate.record(&Assumed { intent: intent.seq, session: arn, expires_at })?;
+        (self.progress)(Progress::Assumed { duty, mfa: request.device.is_some(), expires_at });
+        Ok(cloud)
+    }
+
     /// Makes the one call.
-    async fn call(&self, intent: &Entry) -> Said {
+    async fn call(&self, session: &CloudSession, intent: &Entry) -> Said {
         let action = self.plan.operation.iam_action();
         (self.progress)(Progress::Calling { action });
-        match carry_out(&self.gate.estate.cloud, Warrant::issue(self.plan, intent)).await {
+        match carry_out(session, Warrant::issue(self.plan, intent)).await {
             Ok(accepted) => {
                 (self.progress)(Progress::Accepted);
                 Said::Accepted { request_id: accepted.request_id }
@@ -185,9 +250,9 @@ impl Execution<'_> {
     }
 
     /// Goes to look whether it happened, journals what was seen, and tells people.
-    async fn prove(&mut self, intent: &Entry, unanswered: Option<String>) -> Verdict {
+    async fn prove(&mut self, intent: &Entry, session: &CloudSession, unanswered: Option<String>) -> Verdict {
         self.reach(Boundary::BeforeVerify);
-        let Look { sight, proved } = self.gate.look(self.plan, LOOK_FOR, self.progress).await;
+        let Look { sight, proved } = self.gate.look(self.plan, LOOK_FOR, session, self.progress).await;
         self.sight = Some(sight.clone());
         let (verdict, entry) = if proved {
             let Sight { reads, agreeing, probe } = sight;

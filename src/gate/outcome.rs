@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::Probe;
 use crate::journal::JournalError;
+use crate::model::duty::Duty;
 use crate::model::key::KeyState;
 use crate::model::plan::{Observed, Plan};
 
@@ -59,6 +60,12 @@ pub enum Refusal {
     Unfinished { intent: u64 },
     #[error("{why}. Make the plan again")]
     NotThisGate { why: String },
+    #[error("{why}")]
+    NotAssumed {
+        why: String,
+        /// Whether another MFA code may do.
+        another_code: bool,
+    },
     #[error("without a journal nothing is changed: {why}")]
     NoJournal { why: String },
 }
@@ -198,6 +205,13 @@ pub enum Progress {
     StateConfirmed {
         state: KeyState,
     },
+    /// The change's role was assumed.
+    Assumed {
+        duty: Duty,
+        /// Whether a code of an MFA device went along.
+        mfa: bool,
+        expires_at: Timestamp,
+    },
     /// The call goes out.
     Calling {
         action: &'static str,
@@ -244,6 +258,12 @@ impl fmt::Display for Progress {
         match self {
             Self::Intended { seq } => write!(f, "intent journalled (entry {seq})"),
             Self::StateConfirmed { state } => write!(f, "the key is still {state}: the plan holds"),
+            Self::Assumed { duty, mfa, expires_at } => write!(
+                f,
+                "as {duty}{} until {}: this key and this change alone",
+                if *mfa { ", with MFA," } else { "" },
+                expires_at.strftime("%H:%M:%SZ")
+            ),
             Self::Calling { action } => write!(f, "calling {action}"),
             Self::Accepted => f.write_str("accepted by AWS"),
             Self::Refused { why } => write!(f, "refused by AWS: {why}"),

@@ -2,7 +2,9 @@
 
 use jiff::SignedDuration;
 
+use crate::estate::roles;
 use crate::model::dependents::Dependents;
+use crate::model::duty::Duty;
 use crate::model::plan::{Digest, Operation, Plan};
 use crate::model::seen::Seen;
 use crate::settings::Environment;
@@ -69,8 +71,12 @@ pub(super) fn calls(plan: &Plan, environment: &Environment) -> Vec<String> {
         Operation::DisableKey | Operation::CancelKeyDeletion => "must be refused: disabled",
         Operation::EnableKey => "must be allowed",
     };
-    let mut calls = vec![
-        "kms:DescribeKey (the plan must still hold)".to_owned(),
+    let mut calls = vec!["kms:DescribeKey (the plan must still hold)".to_owned()];
+    let role = environment.roles.role(Duty::of(plan.operation));
+    calls.extend(role.map(|role| {
+        format!("sts:AssumeRole {} (for this key and this change alone)", roles::role_name(role))
+    }));
+    calls.extend([
         plan.operation.iam_action().to_owned(),
         format!(
             "kms:DescribeKey ×{} (must agree: {})",
@@ -78,7 +84,7 @@ pub(super) fn calls(plan: &Plan, environment: &Environment) -> Vec<String> {
             plan.operation.proved_by()
         ),
         format!("kms:Encrypt dry run, GenerateMac for an HMAC key, Sign for a signing key ({probe})"),
-    ];
+    ]);
     calls.extend(environment.alert_topic.as_ref().map(|topic| format!("sns:Publish to {topic}")));
     calls.extend(environment.audit.as_ref().map(|audit| {
         format!("EXEC dbo.LogEmergencyKeyRevocation in {} on {}", audit.database, audit.server)

@@ -1,11 +1,16 @@
 //! What the gate writes to the journal, entry by entry.
 
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::outcome::{Channel, Read, Sight};
 use crate::cloud::Probe;
+use crate::estate::roles::Assumption;
 use crate::journal::Entry;
+use crate::model::duty::Duty;
 use crate::model::key::KeyState;
 use crate::model::plan::{Digest, Plan};
 
@@ -26,7 +31,7 @@ macro_rules! records {
     };
 }
 records! {
-    Intent = "intent", Refused = "refused", Answer = "answer", Proof = "proof", Unproved = "unproved",
+    Intent = "intent", Assumed = "assumed", Refused = "refused", Answer = "answer", Proof = "proof", Unproved = "unproved",
     SettledAs = "settled", Told = "told", StillOwed = "owed",
 }
 
@@ -38,12 +43,54 @@ pub(super) struct Intent {
     /// What the operator typed.
     pub typed: String,
     pub approved_by: Vec<String>,
+    /// The role that it is made in; `None` for the credentials at hand.
+    #[serde(default)]
+    pub in_role: Option<InRole>,
     /// The calls to come.
     pub calls: Vec<String>,
     /// Who is to be told of the outcome.
     pub tell: Vec<Channel>,
     /// Earlier intents of this incident for the same change to the same key.
     pub again_after: Vec<u64>,
+}
+
+/// A role, and how its session is asked for. No credentials, and no code.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct InRole {
+    pub duty: Duty,
+    pub role: String,
+    pub session_name: String,
+    /// The person, as `CloudTrail` will name them.
+    pub source_identity: String,
+    pub tags: BTreeMap<String, String>,
+    /// SHA-256 of the session policy, in lower-case hex.
+    pub session_policy_digest: Digest,
+    /// The MFA device whose code goes along, if one does.
+    pub mfa_device: Option<String>,
+}
+
+impl From<&Assumption> for InRole {
+    fn from(assumption: &Assumption) -> Self {
+        let request = assumption.request.clone();
+        Self {
+            duty: assumption.duty,
+            role: request.role,
+            session_name: request.session_name,
+            source_identity: request.source_identity,
+            tags: request.tags,
+            session_policy_digest: assumption.policy_digest(),
+            mfa_device: request.device,
+        }
+    }
+}
+
+/// The role was assumed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Assumed {
+    pub intent: u64,
+    /// The session's ARN.
+    pub session: String,
+    pub expires_at: Timestamp,
 }
 
 /// The gate refused: nothing was sent.

@@ -106,7 +106,8 @@ impl Gate {
     ) -> Result<Settled, JournalError> {
         let age = self.now().duration_since(change.intended_at);
         let age = Duration::try_from(age).unwrap_or_default();
-        let Look { sight, proved } = self.look(&change.plan, LOOK_FOR.saturating_sub(age), progress).await;
+        let bound = LOOK_FOR.saturating_sub(age);
+        let Look { sight, proved } = self.look(&change.plan, bound, &self.estate.cloud, progress).await;
         let unmoved = sight.agreeing >= AGREEING_READS && sight.state() == Some(&change.plan.observed.state);
         let settlement = match (proved, unmoved) {
             (true, _) => Settlement::Happened,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::outcome::{Progress, Read, Sight};
 use super::{Gate, ProgressTo};
-use crate::cloud::{KmsReads, Probe};
+use crate::cloud::{CloudSession, KmsReads, Probe};
 use crate::model::key::KeyState;
 use crate::model::plan::Plan;
 
@@ -51,7 +51,14 @@ impl Gate {
 
     /// Reads the state until enough reads in a row agree on the one that proves the plan's operation and a
     /// dry run does not say otherwise; for `bound`, and a little longer while the reads still disagree.
-    pub(super) async fn look(&self, plan: &Plan, bound: Duration, progress: ProgressTo<'_>) -> Look {
+    /// Reads go by the estate's own session, the dry run by `user`'s, which may use the key.
+    pub(super) async fn look(
+        &self,
+        plan: &Plan,
+        bound: Duration,
+        user: &CloudSession,
+        progress: ProgressTo<'_>,
+    ) -> Look {
         let kms = self.reads(plan);
         let until = Instant::now() + bound;
         let mut sight = Sight { reads: Vec::new(), agreeing: 0, probe: Probe::NotAsked };
@@ -60,7 +67,7 @@ impl Gate {
             sight.take(read.clone());
             progress(Progress::Read { read, agreeing: sight.agreeing, needed: AGREEING_READS });
             if sight.proves(plan) {
-                sight.probe = self.probe(plan).await;
+                sight.probe = probe(user, plan).await;
                 progress(Progress::Probed { probe: sight.probe.clone() });
                 if !contradicts(&sight.probe, &plan.operation.proved_by()) {
                     return Look { sight, proved: true };
@@ -74,17 +81,17 @@ impl Gate {
         }
     }
 
-    async fn probe(&self, plan: &Plan) -> Probe {
-        let probing = crate::cloud::probe(&self.estate.cloud, &plan.key);
-        timeout_at(Instant::now() + ONE_READ, probing).await.unwrap_or_else(|_| Probe::NoAnswer {
-            call: "the".to_owned(),
-            why: format!("no answer within {} s", ONE_READ.as_secs()),
-        })
-    }
-
     pub(super) fn now(&self) -> Timestamp {
         self.estate.clock.now()
     }
+}
+
+async fn probe(user: &CloudSession, plan: &Plan) -> Probe {
+    let probing = crate::cloud::probe(user, &plan.key);
+    timeout_at(Instant::now() + ONE_READ, probing).await.unwrap_or_else(|_| Probe::NoAnswer {
+        call: "the".to_owned(),
+        why: format!("no answer within {} s", ONE_READ.as_secs()),
+    })
 }
 
 impl Sight {

@@ -5,6 +5,7 @@ pub mod arn;
 pub mod catalog;
 pub mod column;
 pub mod dependents;
+pub mod duty;
 pub mod event;
 pub mod key;
 pub mod pair;

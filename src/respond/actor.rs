@@ -203,6 +203,9 @@ impl Actor {
     }
 
     pub fn leave(&mut self, reason: &str) {
+        if let Some(live) = &mut self.live {
+            live.pending = None;
+        }
         let Some(run) = self.live.as_ref().map(|live| live.run.id) else { return };
         let left = RunRecord::RunLeft(RunLeft { run, reason: reason.to_owned() });
         match self.record(left) {

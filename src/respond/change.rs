@@ -8,11 +8,14 @@ use tokio::sync::mpsc;
 
 use super::actor::{Actor, Leaving};
 use super::planning;
+use super::run::Pending;
 use super::standing::run_of;
 use super::trouble::{Stop, Trouble};
 use super::view::Waiting;
-use crate::gate::{self, Confirmed, Owed, Probe, Progress, Settlement, UnfinishedChange, Verdict};
+use crate::cloud::MfaCode;
+use crate::gate::{self, Confirmed, Owed, Probe, Progress, Refusal, Settlement, UnfinishedChange, Verdict};
 use crate::model::arn::KeyArn;
+use crate::model::duty::Duty;
 use crate::model::plan::Operation;
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::runbook::{Found, Next, Outcome, StepKind};
@@ -131,15 +134,54 @@ impl Actor {
                 return Ok(());
             }
         };
-        match self.carry_out(confirmed).await {
-            Ok(()) => self.advance().await,
-            Err(stop) => self.stop(stop),
+        match self.gate.device_for(confirmed.plan()) {
+            Ok(Some(device)) => {
+                let waiting = self.code_wanted(Pending { confirmed, device, tried: false }, None);
+                self.wait_for(waiting);
+            }
+            Ok(None) => self.go_on(confirmed, None).await,
+            Err(why) => self.stop(Trouble::new(why, PLAN_AGAIN).into()),
         }
         Ok(())
     }
 
+    /// Keeps a confirmed change until the code for its role is there, and says so.
+    fn code_wanted(&mut self, pending: Pending, wrong: Option<String>) -> Waiting {
+        let duty = Duty::of(pending.confirmed.plan().operation);
+        let waiting = Waiting::MfaCode { device: pending.device.clone(), duty, wrong };
+        if let Some(live) = &mut self.live {
+            live.pending = Some(pending);
+        }
+        waiting
+    }
+
+    /// Takes the code that the operator's device shows.
+    pub(super) async fn take_code(&mut self, code: MfaCode) -> Result<(), String> {
+        let live = self.under_way()?;
+        let pending = match (&live.waiting, &live.pending) {
+            (Waiting::MfaCode { .. }, Some(pending)) => pending.clone(),
+            _ => return Err("no change waits for an MFA code".to_owned()),
+        };
+        self.go_on(pending.confirmed, Some(code)).await;
+        Ok(())
+    }
+
+    async fn go_on(&mut self, confirmed: Confirmed, code: Option<MfaCode>) {
+        match self.carry_out(confirmed, code).await {
+            Ok(()) => self.advance().await,
+            Err(stop) => self.stop(stop),
+        }
+    }
+
+    /// The change whose code was refused, the first time: it may be tried with another one.
+    fn may_try_another_code(&mut self, verdict: &Verdict) -> Option<(Pending, String)> {
+        let Verdict::Refused(Refusal::NotAssumed { why, another_code: true }) = verdict else { return None };
+        let pending = self.live.as_mut()?.pending.take().filter(|pending| !pending.tried)?;
+        Some((Pending { tried: true, ..pending }, why.clone()))
+    }
+
     /// Has the gate carry out a confirmed plan, and records the step once it is proved.
-    async fn carry_out(&mut self, confirmed: Confirmed) -> Result<(), Stop> {
+    async fn carry_out(&mut self, confirmed: Confirmed, code: Option<MfaCode>) -> Result<(), Stop> {
         let approved = confirmed.approve(&[], self.now()).map_err(|no| {
             Trouble::new(no.to_string(), "Nothing was sent. See to that, then try again, or leave")
         })?;
@@ -148,7 +190,7 @@ impl Actor {
         let what = format!("carrying out {}", approved.plan().operation);
         let work = async move {
             let tell = |step: Progress| drop(tell.send(step));
-            gate.execute(approved, &tell).await
+            gate.execute(approved, code, &tell).await
         };
         let outcome = self.attend_telling(&what, Leaving::NotNow, progress, work.boxed()).await?;
         let told = outcome.to_string();
@@ -159,6 +201,10 @@ impl Actor {
             self.sights.insert(intent, sight.to_string());
         }
         self.tell_standing();
+        if let Some((pending, wrong)) = self.may_try_another_code(&outcome.verdict) {
+            self.fact(false, told);
+            return Err(Stop::Waits(self.code_wanted(pending, Some(wrong))));
+        }
         match outcome.verdict {
             Verdict::Verified => {
                 self.fact(true, told);
@@ -198,6 +244,7 @@ pub(super) fn weight(step: &Progress, changing: Option<Operation>) -> Option<boo
     match step {
         Progress::Intended { .. } | Progress::Calling { .. } | Progress::Telling { .. } => None,
         Progress::StateConfirmed { .. }
+        | Progress::Assumed { .. }
         | Progress::Accepted
         | Progress::Proved { .. }
         | Progress::Told { .. } => Some(true),

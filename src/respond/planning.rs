@@ -8,12 +8,14 @@ use crate::gate::{Preview, ProvedChange};
 use crate::model::IncidentId;
 use crate::model::age::{ago, short};
 use crate::model::dependents::Dependents;
+use crate::model::duty::Duty;
 use crate::model::key::{KmsKey, Manager};
 use crate::model::pair::Inventory;
 use crate::model::plan::{Observed, Operation, Plan};
 use crate::model::seen::Seen;
 use crate::model::source::Source;
 use crate::runbook::{Found, Run};
+use crate::settings::{ENVIRONMENT_TAG, Mfa};
 use crate::trail::KeyUse;
 
 /// How long a plan holds.
@@ -106,16 +108,46 @@ pub(super) fn preview(
     }
     warnings.extend(old_key(&plan, inventory, now));
     warnings.extend(old_catalogs(inventory, now));
+    warnings.extend(beyond_role(&plan, inventory, estate));
     warnings.extend(dropped.and_then(|drop| beyond_window(&plan, drop, estate, now)));
-    let acting_as = match &estate.identity {
-        Seen::Known(identity) => crate::model::text::visible(&identity.arn).into_owned(),
-        Seen::Loading => "not known: not asked yet".to_owned(),
-        Seen::NotVisible(why) => format!("not known: {}", why.reason),
-    };
+    let acting_as = acting_as(plan.operation, estate);
     let dependents = Dependents::of(&plan.key, inventory).used(used.usage, used.down_since);
     let mut preview = Preview::of(plan, dependents, &estate.environment, acting_as)?;
     preview.warnings.extend(warnings);
     Ok(preview)
+}
+
+/// Who makes the change: a role, or the credentials at hand.
+fn acting_as(operation: Operation, estate: &Estate) -> String {
+    let (roles, duty) = (&estate.environment.roles, Duty::of(operation));
+    if roles.role(duty).is_some() {
+        let how = if roles.mfa == Mfa::Session { "" } else { ", MFA code asked next" };
+        return format!("{duty}{how}, for {}", short(roles.session));
+    }
+    match &estate.identity {
+        Seen::Known(identity) => crate::model::text::visible(&identity.arn).into_owned(),
+        Seen::Loading => "not known: not asked yet".to_owned(),
+        Seen::NotVisible(why) => format!("not known: {}", why.reason),
+    }
+}
+
+/// Where the change's role does not reach, as far as it can be told from here.
+fn beyond_role(plan: &Plan, inventory: &Inventory, estate: &Estate) -> Option<String> {
+    let (roles, duty) = (&estate.environment.roles, Duty::of(plan.operation));
+    if roles.role(duty).is_none() {
+        return Some(format!(
+            "settings name no role for {duty}: the change is made with the credentials at hand, with all that they may do"
+        ));
+    }
+    let session = roles.tags.get(ENVIRONMENT_TAG)?;
+    let tags = inventory.keys.get(&plan.key)?.tags.known()?;
+    let key = tags.get(ENVIRONMENT_TAG)?;
+    (key.raw() != session).then(|| {
+        format!(
+            "the key is tagged {ENVIRONMENT_TAG}={key} and the role's session {ENVIRONMENT_TAG}={}: by the shipped policies it will be refused",
+            crate::model::text::visible(session)
+        )
+    })
 }
 
 /// Grants and relatives are as the inventory has them: the state alone was read just now.

@@ -2,8 +2,10 @@
 
 use jiff::Timestamp;
 
+use crate::cloud::MfaCode;
 use crate::gate::preview::Preview;
 use crate::model::arn::KeyArn;
+use crate::model::duty::Duty;
 use crate::model::pair::DatabaseRef;
 use crate::model::plan::Operation;
 use crate::model::text::Untrusted;
@@ -30,6 +32,8 @@ pub enum Ask {
     Choose { option: String },
     /// The typed confirmation.
     Confirm { typed: String },
+    /// What the MFA device shows, for the role that the confirmed change is made in.
+    MfaCode { code: MfaCode },
     /// Leave the run: nothing more happens, the journal keeps it.
     Leave,
     /// Take up a run that was left or killed, by the sequence number of its `run-started` entry.
@@ -119,6 +123,13 @@ pub enum Waiting {
     /// The gate's preview stands; the name has to be typed. `wrong` says why the last try was refused.
     Confirmation {
         preview: Box<Preview>,
+        wrong: Option<String>,
+    },
+    /// The plan is confirmed, and its role asks for a code of an MFA device. `wrong` says why the last was refused.
+    MfaCode {
+        /// The device's ARN or serial number.
+        device: String,
+        duty: Duty,
         wrong: Option<String>,
     },
     /// A step failed: why, and what can be done ([`Ask::Proceed`] tries again).

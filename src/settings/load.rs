@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::age::{RawAge, RawMark};
+use super::roles::RawRoles;
 use super::{
     AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, Settings, SqlServerSettings,
     TrailSettings,
@@ -153,6 +154,7 @@ struct RawEnvironment {
     #[serde(default)]
     trail: RawTrail,
     age: Option<RawAge>,
+    roles: Option<RawRoles>,
     #[serde(default)]
     estate: Vec<Spanned<RawMark>>,
     audit: Option<RawAudit>,
@@ -246,6 +248,8 @@ impl Reader<'_> {
         self.check_topic(raw.alert_topic.as_ref());
         let sql: Vec<_> = raw.sql.into_iter().map(|sql| self.sql(sql)).collect();
         let audit = raw.audit.map(|audit| self.audit(audit, &sql));
+        let account = raw.account.as_ref().map(|account| account.get_ref().as_str());
+        let roles = self.roles(raw.roles, name.get_ref(), account);
         Environment {
             name: name.get_ref().clone(),
             production: raw.production,
@@ -263,6 +267,7 @@ impl Reader<'_> {
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
             audit,
             age: self.age(raw.age),
+            roles,
             estate: self.estate(raw.estate),
             column_key_cache: self.duration(raw.column_key_cache.as_ref(), SignedDuration::from_hours(2)),
             approvals: raw.approvals.unwrap_or(0),
@@ -394,7 +399,11 @@ impl Reader<'_> {
         AuditSettings { server: ServerName(raw.server.into_inner()), database: raw.database }
     }
 
-    fn duration(&mut self, raw: Option<&Spanned<String>>, default: SignedDuration) -> SignedDuration {
+    pub(super) fn duration(
+        &mut self,
+        raw: Option<&Spanned<String>>,
+        default: SignedDuration,
+    ) -> SignedDuration {
         let Some(raw) = raw else { return default };
         let read = raw
             .get_ref()

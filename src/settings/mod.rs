@@ -2,6 +2,7 @@
 
 mod age;
 mod load;
+mod roles;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,6 +15,7 @@ use crate::model::column::Column;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
+pub use roles::{EMERGENCY_TAG, ENVIRONMENT_TAG, Mfa, Roles, check_serial};
 
 /// The commented settings file that `portcullis init` writes.
 pub const TEMPLATE: &str = include_str!("../../assets/settings.toml");
@@ -77,6 +79,8 @@ pub struct Environment {
     /// Where the SQL audit row of each change goes.
     pub audit: Option<AuditSettings>,
     pub age: AgePolicies,
+    /// The roles that changes, and reads, are made in.
+    pub roles: Roles,
     /// What marks a KMS key as one of this estate's, so that one which no master key names stands out.
     pub estate: Vec<KeySelector>,
     /// How long clients may keep decrypted column keys: SqlClient's default is 2 hours.

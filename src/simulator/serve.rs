@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::Simulator;
 use super::aws::SourceIp;
 use super::aws::front::NoAnswer;
+use super::aws::sts::{MfaDevice, totp};
 use super::seed::{self, Credentials};
 use super::traffic::Traffic;
 
@@ -84,9 +85,19 @@ pub struct Served {
     http: SocketAddr,
     sql: Vec<(String, SocketAddr)>,
     credentials: Credentials,
+    people: Vec<Person>,
     ca_pem: String,
     stop: CancellationToken,
     listeners: JoinSet<()>,
+}
+
+/// Somebody whose access key and MFA device the environment lines hand out, so that other clients can assume
+/// roles in their name.
+#[derive(Debug)]
+struct Person {
+    name: &'static str,
+    credentials: Credentials,
+    device: Option<MfaDevice>,
 }
 
 /// Listens. When this returns, every port is open.
@@ -111,6 +122,7 @@ pub async fn serve(sim: Simulator, options: ServeOptions) -> Result<Served, Serv
         http: http.1,
         sql: sql.iter().map(|(name, (_, address))| (name.clone(), *address)).collect(),
         credentials,
+        people: people(&sim),
         ca_pem,
         stop: stopped.clone(),
         listeners: JoinSet::new(),
@@ -162,7 +174,8 @@ impl Served {
     }
 }
 
-/// The `export …` lines that point the AWS CLI, boto3 and portcullis at the simulator.
+/// The `export …` lines that point the AWS CLI, boto3 and portcullis at the simulator: as `options.user`, with
+/// the access keys and MFA devices (serial and base32 seed) of the others beside.
 ///
 /// `ca_file` is where the SQL servers' certificate authority is kept, if anywhere; `more` are further
 /// variables that the caller adds.
@@ -194,6 +207,15 @@ pub fn env_lines(served: &Served, ca_file: Option<&Path>, more: &[(&str, String)
     export("PORTCULLIS_SIM_SQL_SERVERS", &all.join(","));
     if let Some(file) = ca_file {
         export("PORTCULLIS_SIM_SQL_CA_FILE", &file.to_string_lossy());
+    }
+    for Person { name, credentials, device } in &served.people {
+        let prefix = format!("PORTCULLIS_SIM_{}", name.to_uppercase().replace('-', "_"));
+        export(&format!("{prefix}_ACCESS_KEY_ID"), &credentials.access_key_id);
+        export(&format!("{prefix}_SECRET_ACCESS_KEY"), &credentials.secret_access_key);
+        if let Some(MfaDevice { serial, seed }) = device {
+            export(&format!("{prefix}_MFA_SERIAL"), serial);
+            export(&format!("{prefix}_MFA_SEED"), &totp::base32(seed));
+        }
     }
     for (name, value) in more {
         export(name, value);
@@ -245,6 +267,15 @@ fn quoted(value: &str) -> String {
         return value.to_owned();
     }
     format!("'{}'", value.replace('\'', r"'\''"))
+}
+
+fn people(sim: &Simulator) -> Vec<Person> {
+    let world = sim.world();
+    let person = |name| {
+        let credentials = seed::credentials(&world, name)?;
+        Some(Person { name, credentials, device: seed::mfa_device(&world, name) })
+    };
+    ["platform", "oncall-a", "oncall-b", "auditor"].into_iter().filter_map(person).collect()
 }
 
 fn known(sim: &Simulator, options: &ServeOptions) -> Result<Credentials, ServeError> {

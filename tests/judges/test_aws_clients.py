@@ -213,28 +213,23 @@ def assumed(account, sts, role, **more):
     }
 
 
-def test_a_role_is_assumed_only_as_its_trust_says(account):
+def test_roles_ask_for_a_device_of_the_callers_own(account):
     sts = account.client("sts")
     manager = {"RoleArn": ROLE + "BuzzTutorKeyManagementAdmin-production", "RoleSessionName": "INC-2026-0142"}
-    assert code(sts.assume_role, **manager) == "AccessDenied"
-    tags = [{"Key": "Environment", "Value": "production"}]
-    session = assumed(account, sts, "BuzzTutorKeyManagementAdmin-production", Tags=tags)
-    arn = account.new_client("sts", **session).get_caller_identity()["Arn"]
-    assert arn == "arn:aws:sts::111122223333:assumed-role/BuzzTutorKeyManagementAdmin-production/INC-2026-0142"
+    tags = {"Tags": [{"Key": "Environment", "Value": "production"}], "SourceIdentity": "platform"}
+    assert code(sts.assume_role, **manager, **tags) == "AccessDenied", "no MFA"
     team = account.new_client("sts", **assumed(account, sts, "BuzzTutorSecurityTeam"))
-    emergency = {"RoleArn": ROLE + "BuzzTutorEmergencyKeyAdmin-production", "RoleSessionName": "INC-2026-0142"}
-    assert code(team.assume_role, **emergency) == "AccessDenied", "no MFA"
+    arn = team.get_caller_identity()["Arn"]
+    assert arn == "arn:aws:sts::111122223333:assumed-role/BuzzTutorSecurityTeam/INC-2026-0142"
     device = {"SerialNumber": "arn:aws:iam::111122223333:mfa/oncall-a", "TokenCode": "000000"}
-    assert code(team.assume_role, **emergency, **device) == "AccessDenied", "somebody else's device"
+    assert code(team.assume_role, **manager, **tags, **device) == "AccessDenied", "somebody else's device"
 
 
 def test_a_session_may_do_no_more_than_its_role(account):
     sts, kms = account.client("sts"), account.client("kms")
     logger = code(sts.assume_role, RoleArn=ROLE + "BuzzTutorAuditLogger", RoleSessionName="judge")
     assert logger == "AccessDenied"
-    tags = [{"Key": "Environment", "Value": "staging"}]
-    session = assumed(account, sts, "BuzzTutorKeyManagementAdmin-staging", Tags=tags)
-    theirs = account.new_client("kms", **session)
+    theirs = account.new_client("kms", **assumed(account, sts, "BuzzTutorDevOps"))
     production = kms.describe_key(KeyId="alias/buzz-tutor/spare")["KeyMetadata"]["KeyId"]
     assert theirs.describe_key(KeyId=production)["KeyMetadata"]["KeyId"] == production
     assert code(theirs.disable_key, KeyId=production) == "AccessDeniedException"

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use portcullis::inventory::present::PairRecord;
 
-use crate::program::{Ran, run};
+use crate::program::{Ran, run, run_reading};
 
 fn simulated(words: &[&str]) -> Ran {
     let home = tempfile::tempdir().unwrap();
@@ -289,23 +289,71 @@ fn settings_are_written_checked_and_their_mistakes_placed() {
 fn a_change_without_a_screen_is_refused_done_and_taken_back() {
     let server = crate::program::Server::start();
     let home = tempfile::tempdir().unwrap();
-    let change = |verb: &str, typed: &str| {
-        let words = [verb, "served", "CEK_User_12345", "a drill", "--database", "buzz_prod"];
+    let (env, device) = (server.as_oncall(), server.device());
+    let change = |verb: &str, typed: &str, code: &str| {
+        let words = [verb, "oncall", "CEK_User_12345", "a drill", "--database", "buzz_prod"];
         let more = ["--incident", "INC-1", "--format", "json", "--attest", "seen to", "--yes-i-typed", typed];
-        run(home.path(), &server.env, &[&words[..], &more].concat())
+        let words = [&words[..], &more, &["--mfa-code-fd", "0"]].concat();
+        run_reading(home.path(), &env, &words, code)
     };
     let outcome =
         |ended: &Ran| serde_json::from_str::<serde_json::Value>(&ended.out).unwrap()["outcome"].clone();
-    let refused = change("revoke", "buzz-tutor/payments");
+    let refused = change("revoke", "buzz-tutor/payments", "");
     assert_eq!(refused.code, Some(3), "{refused:?}");
     assert_eq!(outcome(&refused), "refused");
+    for (codes, words) in
+        [("", "no MFA code was given"), ("000000\n000001\n", "the MFA code was not accepted")]
+    {
+        let refused = change("revoke", "buzz-tutor/user-data", codes);
+        assert_eq!(refused.code, Some(3), "{refused:?}");
+        assert!(refused.err.contains(words), "{refused:?}");
+        assert_eq!(outcome(&refused), "refused");
+    }
+    let mut given = Vec::new();
     for verb in ["revoke", "recover"] {
-        let done = change(verb, "buzz-tutor/user-data");
+        // What is no code and what is a wrong one may each be put right.
+        given.push(device.code_for_later());
+        let codes = format!("12345\n000000\n{}\n", given.last().unwrap());
+        let done = change(verb, "buzz-tutor/user-data", &codes);
         assert_eq!(done.code, Some(0), "{done:?}");
         assert_eq!(outcome(&done), "verified");
     }
-    let already = change("recover", "buzz-tutor/user-data");
+    let already = change("recover", "buzz-tutor/user-data", "");
     assert_eq!(already.code, Some(1), "nothing to recover: {already:?}");
-    let verified = run(home.path(), &server.env, &["journal", "verify", "INC-1"]).done();
+    let verified = run(home.path(), &env, &["journal", "verify", "INC-1"]).done();
     assert!(verified.starts_with("whole: "), "{verified}");
+    let kept = everything_below(home.path());
+    assert!(kept.contains("emergency-key-admin") && kept.contains("BuzzTutorKeyRecoveryAdmin-production"));
+    let secrets =
+        given.iter().chain(env.iter().filter(|(name, _)| name.contains("SECRET")).map(|(_, value)| value));
+    let kept: BTreeSet<&str> = kept.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    for secret in secrets {
+        assert!(!kept.contains(secret.as_str()), "a secret was kept");
+    }
+}
+
+/// Everything that was written below a folder.
+fn everything_below(folder: &std::path::Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all += &everything_below(&path);
+        } else {
+            all += &String::from_utf8_lossy(&std::fs::read(&path).unwrap());
+        }
+    }
+    all
+}
+
+/// Without a role in the settings a change is made with the credentials at hand, and that is said.
+#[test]
+fn a_change_without_roles_is_made_with_the_credentials_at_hand() {
+    let server = crate::program::Server::start();
+    let home = tempfile::tempdir().unwrap();
+    let words =
+        ["revoke", "served", "CEK_User_12345", "a drill", "--database", "buzz_prod", "--incident", "INC-1"];
+    let ended =
+        run(home.path(), &server.env, &[&words[..], &["--yes-i-typed", "buzz-tutor/user-data"]].concat());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
 }

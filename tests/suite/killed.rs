@@ -1,11 +1,12 @@
 //! A revocation killed by SIGKILL at each boundary of the journal, and what the next start makes of it.
 
+use std::io::Write as _;
 use std::process::Stdio;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::program::{self, Env, Server, wait_for_line};
+use crate::program::{self, Device, Env, Server, wait_for_line};
 use crate::pty::Terminal;
 use crate::stage::ALL_PAIRS;
 
@@ -16,22 +17,29 @@ const SIZE: (u16, u16) = (160, 45);
 
 /// A served account, and the state folder of a revocation that was killed on it.
 struct Killed {
-    server: Server,
+    _server: Server,
+    env: Env,
+    device: Device,
     home: TempDir,
 }
 
 impl Killed {
     /// Drops the gate on a key and kills the process as it reaches `boundary`.
     fn at(boundary: &str) -> Self {
-        let killed = Self { server: Server::start(), home: tempfile::tempdir().unwrap() };
-        let mut revoke = program::command(killed.home.path(), &killed.server.env)
+        let server = Server::start();
+        let (env, device) = (server.as_oncall(), server.device());
+        let killed = Self { _server: server, env, device, home: tempfile::tempdir().unwrap() };
+        let mut revoke = program::command(killed.home.path(), &killed.env)
             .env("PORTCULLIS_HALT_AT", boundary)
-            .args(["revoke", "served", "CEK_User_12345", "stolen laptop", "--database", "buzz_prod"])
+            .args(["revoke", "oncall", "CEK_User_12345", "stolen laptop", "--database", "buzz_prod"])
             .args(["--incident", INCIDENT, "--yes-i-typed", KEY, "--format", "json"])
+            .args(["--mfa-code-fd", "0"])
+            .stdin(Stdio::piped())
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
+        writeln!(revoke.stdin.as_ref().unwrap(), "{}", killed.device.code_for_later()).unwrap();
         wait_for_line(revoke.stderr.take().unwrap(), &format!("halted {boundary}"));
         revoke.kill().unwrap();
         assert_eq!(revoke.wait().unwrap().code(), None, "SIGKILL ended it");
@@ -39,7 +47,7 @@ impl Killed {
     }
 
     fn env(&self) -> &Env {
-        &self.server.env
+        &self.env
     }
 
     /// The next start.
@@ -128,6 +136,8 @@ fn after_the_intent_it_is_not_sent_again_unsaid() {
     assert_eq!(killed.drops(), 0, "nothing is sent before it is confirmed anew");
     assert_eq!(killed.entries("settled").len(), 1);
     console.press("buzz-tutor/user-data\r");
+    console.see("the six digits that mfa/oncall-a shows");
+    console.press(&format!("{}\r", killed.device.code()));
     killed.is_down_by_one_call(console);
     let intents = killed.entries("intent");
     assert_eq!(intents.len(), 2);

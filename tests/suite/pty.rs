@@ -100,6 +100,18 @@ impl Terminal {
         self.wait(&format!("`{text}`"), |screen| screen.contains(text))
     }
 
+    /// Types the code that the drill's simulated MFA device shows, once it shows one that has not been used.
+    pub fn give_code(&mut self) {
+        const DEVICE: &str = "simulated device: ";
+        let shows = |screen: &str| {
+            let (_, after) = screen.split_once(DEVICE)?;
+            let code: String = after.chars().take(7).filter(char::is_ascii_digit).collect();
+            (code.len() == 6).then_some(code)
+        };
+        let screen = self.wait("an unused code", |screen| shows(screen).is_some());
+        self.press(&format!("{}\r", shows(&screen).unwrap()));
+    }
+
     /// Waits until the screen shows `text` no more.
     pub fn see_no(&self, text: &str) -> String {
         self.wait(&format!("no `{text}`"), |screen| !screen.contains(text))

@@ -97,6 +97,12 @@ async fn no_key_and_no_command_changes_anything_while_watching() {
     assert_eq!(house.audit_rows(), 0);
 }
 
+/// What the operator's simulated MFA device shows, and whether it was used.
+fn code_of_device(house: &House) -> (String, bool) {
+    let now = house.stage.clock.now();
+    house.stage.simulator.world().sts.code_of("111122223333", "oncall-a", now).unwrap()
+}
+
 /// The same record does hold the change where there is somebody who may make it.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_record_does_hold_a_change_made_while_responding() {
@@ -124,6 +130,10 @@ async fn the_record_does_hold_a_change_made_while_responding() {
         operator.see("DROP THE GATE").await;
         operator.write(CONFIRMATION);
         operator.press("enter");
+        operator.see("Confirmed. Now as emergency-key-admin").await;
+        let (code, _) = code_of_device(&house);
+        operator.write(&code);
+        operator.press("enter");
         operator.see("GATE DOWN").await;
         operator.see("Until ").await;
         operator.press("ctrl-c");
@@ -134,5 +144,7 @@ async fn the_record_does_hold_a_change_made_while_responding() {
     let drops: Vec<_> = house.mutating().into_iter().filter(|call| call.operation == "DisableKey").collect();
     assert_eq!(drops.len(), 1, "{drops:?}");
     assert_eq!(drops[0].error, None);
+    let role = "arn:aws:sts::111122223333:assumed-role/BuzzTutorEmergencyKeyAdmin-production/INC-1-";
+    assert!(drops[0].caller.as_deref().is_some_and(|caller| caller.starts_with(role)), "{drops:?}");
     assert_eq!(house.audit_rows(), 1);
 }

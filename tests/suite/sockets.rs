@@ -27,6 +27,7 @@ fn a_drill_opens_no_socket() {
     console.press("\r\rstolen laptop\r");
     console.see("DROP THE GATE");
     console.press("buzz-tutor/user-data simulated\r");
+    console.give_code();
     console.see("GATE DOWN");
     console.see("Until ");
     assert_eq!(connectable(console.pid()), BTreeSet::new(), "after a revocation");

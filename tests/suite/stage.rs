@@ -69,7 +69,7 @@ impl House {
                 simulated: true,
                 account: environment.account.clone(),
                 region: environment.regions[0].clone(),
-                identity: Seen::Known("user/platform".to_owned()),
+                identity: Seen::Known("user/oncall-a".to_owned()),
                 age: environment.age.clone(),
                 column_key_cache: environment.column_key_cache,
             }],
@@ -81,6 +81,7 @@ impl House {
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             runbooks: runbooks.iter().map(card).collect(),
             save_dir: save_dir.to_owned(),
+            device: Some(self.stage.device()),
         }
     }
 

@@ -32,6 +32,10 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
     console.press("\r\rstolen laptop\r");
     console.see("DROP THE GATE");
     confirm(&mut console, "enter alone never drops the gate");
+    console.see("Confirmed. Now as emergency-key-admin");
+    console.press("12345\r");
+    console.see("a code is six digits");
+    console.give_code();
     console.see("GATE DOWN buzz-tutor/user-data");
     console.see("Until ");
     console.press("all pools restarted\r");
@@ -44,6 +48,8 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
     console.press("the laptop was found\r");
     console.see("RAISE THE GATE");
     confirm(&mut console, "enter alone never raises the gate");
+    console.see("Confirmed. Now as key-recovery-admin");
+    console.give_code();
     console.see_no("GATE DOWN");
     console.see("RDS instances whose storage");
     console.press("read a row\r");

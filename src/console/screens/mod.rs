@@ -4,6 +4,7 @@ pub mod events;
 pub mod gate;
 pub mod health;
 pub mod keys;
+mod mfa;
 pub mod run;
 pub mod runbooks;
 pub mod timeline;

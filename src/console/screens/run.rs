@@ -6,7 +6,8 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::Screen;
-use super::gate;
+use super::{gate, mfa};
+use crate::cloud::MfaCode;
 use crate::console::commands::Command;
 use crate::console::dependents;
 use crate::console::header::left;
@@ -102,7 +103,10 @@ pub fn on_view(state: &mut State, view: Box<RunView>) {
 /// Whether letters go into a line of text.
 #[must_use]
 pub fn typing(state: &State) -> bool {
-    matches!(state.run.waiting(), Some(Waiting::Attestation | Waiting::Confirmation { .. }))
+    matches!(
+        state.run.waiting(),
+        Some(Waiting::Attestation | Waiting::Confirmation { .. } | Waiting::MfaCode { .. })
+    )
 }
 
 /// Gives a key to the line of text, if there is one that wants it.
@@ -120,7 +124,7 @@ pub fn takes(state: &mut State, key: KeyEvent) -> bool {
 /// Pastes into a note; the gate's confirmation has to be typed.
 pub fn on_paste(state: &mut State, text: &str) {
     match state.run.waiting() {
-        Some(Waiting::Attestation) => state.run.input.insert(text),
+        Some(Waiting::Attestation | Waiting::MfaCode { .. }) => state.run.input.insert(text),
         Some(Waiting::Confirmation { .. }) => {
             state.run.complaint = Some("pasting is not taken here: the name has to be typed".to_owned());
         }
@@ -145,6 +149,9 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
             (gate::who_key(&state.options.keymap), "who uses it"),
             of(Command::SavePlan, "print the plan"),
         ],
+        Some(Waiting::MfaCode { .. }) => {
+            vec![of(Command::Open, "when it is typed"), of(Command::Back, "leave, nothing happens")]
+        }
         Some(Waiting::Failed { .. }) => {
             vec![of(Command::Open, "try again"), of(Command::Back, "leave the run")]
         }
@@ -241,6 +248,16 @@ fn answer(state: &mut State) -> Vec<Action> {
                 return Vec::new();
             }
         },
+        Some(Waiting::MfaCode { .. }) => {
+            run.input.clear();
+            match MfaCode::read(&typed) {
+                Ok(code) => Ask::MfaCode { code },
+                Err(complaint) => {
+                    run.complaint = Some(complaint.to_owned());
+                    return Vec::new();
+                }
+            }
+        }
         Some(Waiting::Program(_)) => {
             state.say(Words::plain("at work: wait for this step to end"));
             return Vec::new();
@@ -264,7 +281,7 @@ fn leave(state: &mut State) -> Vec<Action> {
             state.screen = Screen::Runbooks;
             Vec::new()
         }
-        Some(Waiting::Attestation) if !state.run.input.text().is_empty() => {
+        Some(Waiting::Attestation | Waiting::MfaCode { .. }) if !state.run.input.text().is_empty() => {
             state.run.input.clear();
             Vec::new()
         }
@@ -296,7 +313,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     };
     title(state, &view, buf, Rect { height: 1, ..area });
     let prompt = prompt_lines(state, &view, usize::from(area.width.saturating_sub(4)));
-    let typed = u16::from(matches!(view.waiting, Waiting::Attestation));
+    let typed = u16::from(matches!(view.waiting, Waiting::Attestation | Waiting::MfaCode { .. }));
     let high =
         u16::try_from(prompt.len()).unwrap_or(u16::MAX).saturating_add(2 + typed).min(area.height * 2 / 3);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + high), ..area };
@@ -441,6 +458,7 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
             }
             lines
         }
+        Waiting::MfaCode { device, duty, wrong } => mfa::lines(state, device, *duty, wrong.as_deref()),
         // Drawn by the gate's own screen.
         Waiting::Confirmation { .. } => Vec::new(),
         Waiting::Failed { reason, next } => vec![
@@ -476,5 +494,10 @@ fn draw_prompt(state: &State, view: &RunView, lines: &[Line<'static>], buf: &mut
         let (x, _) = buf.set_stringn(inner.x, y, "› ", usize::from(inner.width), theme.tone(Tone::Accent));
         let field = Rect { x, y, width: inner.right().saturating_sub(x), height: 1 };
         state.run.input.draw(buf, field, theme.input);
+    } else if matches!(view.waiting, Waiting::MfaCode { .. }) && y < inner.bottom() {
+        // Never echoed; a dot for each character.
+        let dots = "•".repeat(state.run.input.text().chars().count());
+        let (x, _) = buf.set_stringn(inner.x, y, "› ", usize::from(inner.width), theme.tone(Tone::Accent));
+        buf.set_stringn(x, y, dots, usize::from(inner.right().saturating_sub(x)), theme.input);
     }
 }

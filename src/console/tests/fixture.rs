@@ -416,6 +416,7 @@ pub fn options(mode: Mode) -> Options {
             RunbookCard { id: "key-recovery".into(), title: "Key recovery".into(), text: "Raises the gate.".into() },
         ],
         save_dir: std::env::temp_dir(),
+        device: None,
     }
 }
 
@@ -458,6 +459,14 @@ pub fn preview() -> Preview {
         approvals_needed: 0,
         must_type: "buzz-tutor/user-data production".into(),
         plan,
+    }
+}
+
+pub fn code_wanted(wrong: Option<&str>) -> Waiting {
+    Waiting::MfaCode {
+        device: "arn:aws:iam::111122223333:mfa/oncall-a".into(),
+        duty: crate::model::duty::Duty::EmergencyKeyAdmin,
+        wrong: wrong.map(str::to_owned),
     }
 }
 

@@ -51,6 +51,21 @@ async fn the_gate_takes_the_whole_name_and_nothing_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_code_is_taken_once_and_only_if_it_is_one() {
+    let mut bench = Bench::respond(SIZE).await;
+    bench.tell(run(fixture::code_wanted(None))).await;
+    bench.keys("<enter>12345<enter>").await;
+    assert!(bench.screen().contains("a code is six digits"));
+    assert_eq!(bench.asked(), []);
+    bench.keys("123456<enter><enter>").await;
+    let code = crate::cloud::MfaCode::read("123 456").unwrap();
+    assert_eq!(bench.asked(), [Ask::MfaCode { code }]);
+    bench.tell(run(fixture::code_wanted(Some("no")))).await;
+    bench.keys("12<esc><esc>").await;
+    assert_eq!(bench.asked(), [Ask::Leave], "the first esc takes back what was typed");
+}
+
+#[tokio::test(start_paused = true)]
 async fn esc_leaves_the_gate_and_nothing_happens() {
     let mut bench = Bench::respond(SIZE).await;
     bench.tell(gate(None)).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Bench, fixture};
-use crate::console::Mode;
 use crate::console::theme::ThemeName;
+use crate::console::{Face, Mode, PretendDevice};
 use crate::model::plan::Operation;
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::respond::view::{Standing, StandingChange, Told, Unfinished, Waiting};
@@ -200,6 +200,30 @@ async fn the_gate() {
         bench.tell(Told::Run(Box::new(view))).await;
         held(&format!("finished_{name}"), &bench);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_code_is_asked_for_and_not_shown() {
+    for (name, size) in [("80x24", NARROW), ("160x45", WIDE)] {
+        let bench = Bench::respond(size).await;
+        bench.tell(Told::Run(Box::new(fixture::run(fixture::code_wanted(None))))).await;
+        held(&format!("mfa_{name}"), bench.keys("4821").await);
+        let wrong = "the MFA code was not accepted: MultiFactorAuthentication failed. A code works once: wait for the next one";
+        bench.tell(Told::Run(Box::new(fixture::run(fixture::code_wanted(Some(wrong)))))).await;
+        held(&format!("mfa_wrong_{name}"), bench.keys("48<enter>").await);
+        assert!(!bench.screen().contains("48"), "what was typed is not shown");
+    }
+    let mut options =
+        fixture::options(Mode::Drill { incident: fixture::incident(), scenario: "leak".into() });
+    let face = |used| Face { code: "482170".into(), seconds_left: 17, used };
+    options.device = Some(PretendDevice::new(move |_| face(false)));
+    let bench = Bench::with(NARROW, options.clone()).await;
+    bench.tell(Told::Run(Box::new(fixture::run(fixture::code_wanted(None))))).await;
+    held("mfa_drill_80x24", &bench);
+    options.device = Some(PretendDevice::new(move |_| face(true)));
+    let bench = Bench::with(NARROW, options).await;
+    bench.tell(Told::Run(Box::new(fixture::run(fixture::code_wanted(None))))).await;
+    assert!(bench.screen().contains("used already, the next code in 17 s"), "{}", bench.screen());
 }
 
 #[tokio::test(start_paused = true)]

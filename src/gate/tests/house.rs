@@ -38,6 +38,7 @@ pub(in crate::gate) fn environment() -> Environment {
         alert_topic: Some(TOPIC.into()),
         audit: None,
         age: AgePolicies::default(),
+        roles: crate::settings::Roles::none("production"),
         estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
@@ -125,7 +126,7 @@ impl House {
     }
 
     pub(super) async fn execute(&self, approved: Approved) -> Outcome {
-        self.gate.execute(approved, &|progress| self.told.lock().unwrap().push(progress)).await
+        self.gate.execute(approved, None, &|progress| self.told.lock().unwrap().push(progress)).await
     }
 
     pub(super) async fn run(&self, operation: Operation) -> Outcome {

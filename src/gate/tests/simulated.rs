@@ -5,14 +5,17 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
-use super::super::{Approved, Gate, Outcome, Preview, Probe, Refusal, Settlement, Verdict, unfinished};
+use super::super::{
+    Approved, Gate, Outcome, Preview, Probe, Progress, Refusal, Settlement, Verdict, unfinished,
+};
 use super::preview;
-use crate::cloud::{HttpWire, StaticCredentials};
+use crate::cloud::{HttpWire, MfaCode, StaticCredentials};
 use crate::drill::Stage;
 use crate::estate::{Acting, Estate};
 use crate::journal::Journal;
 use crate::model::key::KeyState;
 use crate::model::plan::{Observed, Operation, Plan};
+use crate::settings::Roles;
 use crate::settings::secrecy_text::SecretText;
 use crate::simulator::clock::VirtualClock;
 use crate::simulator::faults::{Effect, Fault, Target};
@@ -26,16 +29,28 @@ struct House {
 
 impl House {
     async fn open() -> Self {
+        Self::of("platform", false).await
+    }
+
+    /// As `oncall-a`, who changes nothing but in a role.
+    async fn in_roles() -> Self {
+        Self::of("oncall-a", true).await
+    }
+
+    async fn of(user: &str, roles: bool) -> Self {
         let now: Timestamp = "2026-05-04T12:00:00Z".parse().unwrap();
         let simulator = Simulator::new(seed::buzz_tutor(7, now), VirtualClock::frozen(now));
         let mut stage = Stage::around(simulator, 7).unwrap();
-        let platform = seed::credentials(&stage.simulator.world(), "platform").unwrap();
+        let given = seed::credentials(&stage.simulator.world(), user).unwrap();
         if let HttpWire::InProcess { credentials, .. } = &mut stage.wire.http {
             *credentials = StaticCredentials {
-                access_key_id: platform.access_key_id,
-                secret_access_key: SecretText::new(platform.secret_access_key),
+                access_key_id: given.access_key_id,
+                secret_access_key: SecretText::new(given.secret_access_key),
                 session_token: None,
             };
+        }
+        if !roles {
+            stage.environment.roles = Roles::none("simulated");
         }
         let dir = TempDir::new().unwrap();
         let estate =
@@ -92,7 +107,7 @@ impl House {
     }
 
     async fn execute(&self, plan: Plan) -> Outcome {
-        self.gate.execute(self.approved(plan), &|_| {}).await
+        self.gate.execute(self.approved(plan), None, &|_| {}).await
     }
 
     fn fault(&self, operation: &str, effect: Effect) {
@@ -195,4 +210,104 @@ async fn an_audit_table_out_of_reach_is_owed_and_written_later() {
     assert_eq!(house.gate.settle_owed(&|_| {}).await, []);
     let world = house.stage.simulator.world();
     assert_eq!(world.sql.iter().flat_map(|s| &s.databases).flat_map(|d| &d.audit_rows).count(), 1);
+}
+
+impl House {
+    async fn named(&self, alias: &str, operation: Operation) -> Plan {
+        let key = self.gate.estate.cloud.kms(seed::HOME).describe(&format!("alias/{alias}")).await.unwrap();
+        self.plan_of(key.arn, alias.to_owned(), operation, key.state)
+    }
+
+    fn digits(&self) -> String {
+        let world = self.stage.simulator.world();
+        world.sts.code_of(seed::ACCOUNT, "oncall-a", self.stage.clock.now()).unwrap().0
+    }
+
+    async fn execute_with(&self, plan: Plan, digits: &str) -> Outcome {
+        self.gate.execute(self.approved(plan), Some(MfaCode::read(digits).unwrap()), &|_| {}).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_is_made_in_its_role_and_the_journal_says_which() {
+    let house = House::in_roles().await;
+    let plan = house.named("buzz-tutor/user-data", Operation::DisableKey).await;
+    assert!(house.gate.device_for(&plan).unwrap().unwrap().ends_with("mfa/oncall-a"));
+    let digits = house.digits();
+    let outcome = house.execute_with(plan, &digits).await;
+    assert_eq!(outcome.verdict, Verdict::Verified, "{outcome}");
+    let probe = outcome.sight.unwrap().probe;
+    assert!(matches!(probe, Probe::RefusedAsDisabled { .. }), "the role may try the key: {probe}");
+    let entries = house.gate.journal().entries();
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.kind.as_str()).collect();
+    assert_eq!(kinds, ["intent", "assumed", "answer", "proof", "told", "told"]);
+    let role = &entries[0].body["in_role"];
+    assert_eq!(role["duty"], "emergency-key-admin");
+    assert_eq!(role["source_identity"], "oncall-a");
+    assert_eq!(role["tags"]["EmergencyAccess"], "true");
+    assert_eq!(role["session_policy_digest"].as_str().unwrap().len(), 64);
+    let calls = house.stage.simulator.calls();
+    let by = |operation: &str| {
+        let call = calls.iter().rfind(|call| call.operation == operation).unwrap();
+        call.caller.clone().unwrap()
+    };
+    assert_eq!(by("DisableKey"), entries[1].body["session"].as_str().unwrap());
+    assert_eq!(by("Publish"), "arn:aws:iam::111122223333:user/oncall-a", "people are told by the person");
+    assert_eq!(house.count("AssumeRole"), 1);
+    let journal = std::fs::read_to_string(house.gate.journal().path()).unwrap();
+    for secret in [format!("\"{digits}\""), "ASIA".to_owned(), "AKIA".to_owned()] {
+        assert!(!journal.contains(&secret), "{journal}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_its_role_nothing_is_sent_and_nothing_is_left_open() {
+    let house = House::in_roles().await;
+    let plan = house.named("buzz-tutor/user-data", Operation::DisableKey).await;
+    let outcome = house.execute(plan.clone()).await;
+    let Verdict::Refused(Refusal::NotAssumed { why, another_code: true }) = &outcome.verdict else {
+        panic!("{outcome}")
+    };
+    assert!(why.contains("mfa/oncall-a") && outcome.intent.is_none(), "{why}");
+    let outcome = house.execute_with(plan.clone(), "000000").await;
+    let refused = matches!(outcome.verdict, Verdict::Refused(Refusal::NotAssumed { another_code: true, .. }));
+    assert!(refused && outcome.exit_code() == 3, "{outcome}");
+    assert!(unfinished(&house.gate.journal().entries()).is_empty());
+    house.stage.simulator.world().sts.roles.retain(|role| !role.name.starts_with("BuzzTutorEmergency"));
+    let outcome = house.execute_with(plan, &house.digits()).await;
+    let refused =
+        matches!(outcome.verdict, Verdict::Refused(Refusal::NotAssumed { another_code: false, .. }));
+    assert!(refused, "no code helps: {outcome}");
+    assert_eq!(house.count("DisableKey"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ends_in_the_middle_changed_nothing_and_says_so() {
+    let house = House::in_roles().await;
+    let plan = house.named("buzz-tutor/user-data", Operation::DisableKey).await;
+    let key = plan.key.clone();
+    let clock = house.stage.simulator.clock().clone();
+    let code = MfaCode::read(&house.digits()).unwrap();
+    let outcome = house
+        .gate
+        .execute(house.approved(plan), Some(code), &|step| {
+            if matches!(step, Progress::Assumed { .. }) {
+                clock.advance(SignedDuration::from_mins(16));
+            }
+        })
+        .await;
+    let Verdict::Failed { why } = &outcome.verdict else { panic!("{outcome}") };
+    assert!(why.contains("expired"), "{why}");
+    let state = house.gate.estate.cloud.kms(seed::HOME).describe(key.as_str()).await.unwrap().state;
+    assert_eq!(state, KeyState::Enabled);
+    assert!(unfinished(&house.gate.journal().entries()).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_role_does_not_reach_another_environments_keys() {
+    let house = House::in_roles().await;
+    let plan = house.named("buzz-tutor/tde-staging", Operation::DisableKey).await;
+    let outcome = house.execute_with(plan, &house.digits()).await;
+    let Verdict::Failed { why } = &outcome.verdict else { panic!("{outcome}") };
+    assert!(why.contains("AccessDenied"), "{why}");
 }

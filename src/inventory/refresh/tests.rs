@@ -93,6 +93,7 @@ fn environment() -> Environment {
         alert_topic: None,
         audit: None,
         age: AgePolicies::default(),
+        roles: crate::settings::Roles::none("test"),
         estate: Vec::new(),
         column_key_cache: jiff::SignedDuration::from_hours(2),
         approvals: 0,

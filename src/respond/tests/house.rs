@@ -12,7 +12,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::cloud::{HttpWire, InProcessHttp, NoAnswer, StaticCredentials};
+use crate::cloud::{HttpWire, InProcessHttp, MfaCode, NoAnswer, StaticCredentials};
 use crate::database::{Dialer, InProcessSql};
 use crate::estate::{Acting, Estate, Wire};
 use crate::gate::{Boundary, Gate};
@@ -21,12 +21,13 @@ use crate::journal::Journal;
 use crate::model::age::AgePolicies;
 use crate::model::arn::KeyArn;
 use crate::model::catalog::ServerName;
+use crate::model::duty::Duty;
 use crate::model::pair::{DatabaseRef, Inventory};
 use crate::respond::Responder;
 use crate::respond::view::{Ask, RunView, Standing, Target, Told, Waiting};
 use crate::runbook::Library;
 use crate::settings::secrecy_text::SecretText;
-use crate::settings::{AuditSettings, Environment, PasswordFrom, SqlServerSettings};
+use crate::settings::{AuditSettings, Environment, Mfa, PasswordFrom, SqlServerSettings};
 use crate::simulator::aws::front::NoAnswer as Lost;
 use crate::simulator::clock::VirtualClock;
 use crate::simulator::{Simulator, seed};
@@ -82,6 +83,7 @@ fn environment() -> Environment {
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit: Some(AuditSettings { server: ServerName("prod".into()), database: "buzz_prod".into() }),
         age: AgePolicies::default(),
+        roles: crate::settings::Roles::none("production"),
         estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
@@ -103,10 +105,38 @@ pub(super) struct House {
 
 impl House {
     pub(super) async fn built() -> Self {
+        Self::of("platform", environment()).await
+    }
+
+    /// As `oncall-a`, who changes nothing but in a role.
+    pub(super) async fn in_roles() -> Self {
+        let mut environment = environment();
+        let role = |duty: Duty| Some((duty, seed::role_for(duty.word(), "production")?));
+        environment.roles.by_duty = Duty::ALL.into_iter().filter_map(role).collect();
+        environment.roles.mfa = Mfa::Device("arn:aws:iam::111122223333:mfa/oncall-a".into());
+        Self::of("oncall-a", environment).await
+    }
+
+    /// What the operator's MFA device shows.
+    pub(super) fn digits(&self) -> String {
+        let now = self.sim.clock().now();
+        self.sim.world().sts.code_of(seed::ACCOUNT, "oncall-a", now).unwrap().0
+    }
+
+    pub(super) async fn give(&self, digits: &str) {
+        self.ask(Ask::MfaCode { code: MfaCode::read(digits).unwrap() }).await;
+    }
+
+    /// Everything that was journalled, as it is on disk.
+    pub(super) fn on_disk(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("journal/production/INC-2026-0142.jsonl")).unwrap()
+    }
+
+    async fn of(user: &str, environment: Environment) -> Self {
         let start: Timestamp = "2026-11-23T14:00:00Z".parse().unwrap();
         let sim = Simulator::new(seed::buzz_tutor(7, start), VirtualClock::frozen(start));
         sim.set_quotas(false);
-        let keys = seed::credentials(&sim.world(), "platform").unwrap();
+        let keys = seed::credentials(&sim.world(), user).unwrap();
         let credentials = StaticCredentials {
             access_key_id: keys.access_key_id,
             secret_access_key: SecretText::new(keys.secret_access_key),
@@ -120,7 +150,7 @@ impl House {
         };
         let virtual_clock = sim.clock().clone();
         let clock = Clock::from_fn(move || virtual_clock.now());
-        let estate = Estate::open(environment(), wire, clock).await.unwrap();
+        let estate = Estate::open(environment, wire, clock).await.unwrap();
         let inventory = Arc::new(load_once(&estate, Wants::ALL, |_| {}).await);
         let dir = TempDir::new().unwrap();
         let responder = spawn(&estate, &inventory, &dir, None);

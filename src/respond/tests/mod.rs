@@ -400,6 +400,85 @@ async fn a_wait_may_be_cut_short_and_outlives_the_process() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_role_asks_for_a_code_once_the_plan_is_confirmed_and_for_one_more_where_it_is_wrong() {
+    let mut house = House::in_roles().await;
+    house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;
+    let run = house.confirm().await;
+    let Waiting::Confirmation { preview, .. } = &run.waiting else { unreachable!() };
+    assert!(preview.acting_as.contains("emergency-key-admin, MFA"), "{}", preview.acting_as);
+    assert!(preview.calls[1].contains("AssumeRole BuzzTutorEmergencyKeyAdmin"), "{:?}", preview.calls);
+    let run = house.waits().await;
+    assert!(matches!(run.waiting, Waiting::MfaCode { wrong: None, .. }), "{:?}", run.waiting);
+    assert_eq!(house.changes(), Vec::<String>::new(), "confirmed, and nothing sent");
+    house.ask(Ask::Proceed).await;
+    assert!(house.refusal().await.contains("MFA device"));
+    house.give("000000").await;
+    let run = house.waits().await;
+    let Waiting::MfaCode { wrong: Some(wrong), .. } = &run.waiting else { panic!("{:?}", run.waiting) };
+    assert!(wrong.contains("works once") && house.changes().is_empty(), "{wrong}");
+    let digits = house.digits();
+    house.give(&digits).await;
+    assert!(matches!(house.waits().await.waiting, Waiting::Attestation));
+    assert_eq!(house.changes(), ["DisableKey"]);
+    let disk = house.on_disk();
+    let mut kept = disk.split(|c: char| !c.is_ascii_alphanumeric());
+    assert!(!kept.any(|word| word == digits || word == "000000"), "no code is kept: {disk}");
+    assert!(disk.contains("session_policy_digest"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_wrong_codes_stop_the_step_and_trying_again_begins_with_a_new_plan() {
+    let mut house = House::in_roles().await;
+    house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;
+    house.confirm().await;
+    for _ in 0..2 {
+        house.waits().await;
+        house.give("000000").await;
+    }
+    let Waiting::Failed { reason, .. } = house.waits().await.waiting else { panic!("a failure") };
+    assert!(reason.contains("nothing was sent"), "{reason}");
+    house.ask(Ask::Proceed).await;
+    house.confirm().await;
+    house.waits().await;
+    house.give(&house.digits()).await;
+    assert!(matches!(house.waits().await.waiting, Waiting::Attestation));
+    assert_eq!(house.changes(), ["DisableKey"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_before_the_code_changes_nothing_and_an_old_code_opens_nothing() {
+    let mut house = House::in_roles().await;
+    house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;
+    house.confirm().await;
+    house.waits().await;
+    house.ask(Ask::Leave).await;
+    assert_eq!(house.waits().await.waiting, Waiting::Left);
+    house.give(&house.digits()).await;
+    assert!(house.refusal().await.contains("was left"));
+    assert_eq!(house.changes(), Vec::<String>::new());
+    assert!(!house.kinds.contains(&"intent".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_beyond_the_role_is_told_before_anything_is_typed() {
+    let mut house = House::in_roles().await;
+    let key = house.key_named("buzz-tutor/tde-staging");
+    house.ask(Ask::Start { runbook: REVOKE.into(), target: Target::Key(key), reason: "r".into() }).await;
+    let run = house.waits().await;
+    let Waiting::Confirmation { preview, .. } = &run.waiting else { panic!("{:?}", run.waiting) };
+    assert!(preview.warnings.iter().any(|w| w.contains("Environment=staging")), "{:?}", preview.warnings);
+    let mut house = House::built().await;
+    house.start(REVOKE, "CEK_Messages_Body", "buzz_prod").await;
+    let run = house.waits().await;
+    let Waiting::Confirmation { preview, .. } = &run.waiting else { panic!("{:?}", run.waiting) };
+    assert!(
+        preview.warnings.iter().any(|w| w.contains("no role for emergency-key-admin")),
+        "{:?}",
+        preview.warnings
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_begun_before_kms_was_asked_asks_it_first() {
     let mut house = House::built().await;
     let key = house.key_named(NAME);

@@ -261,6 +261,7 @@ fn dispatch(services: &mut Services<'_>, call: &Call, context: &mut Context<'_>)
                 "cloudtrail" => services.trail.handle(call, context),
                 "sns" => services.sns.handle(call, context),
                 "rds" => services.rds.handle(call, context),
+                "iam" => super::iam::handle(services.sts, call, context),
                 _ => Err(Refusal::unknown_operation(call)),
             }
         }
@@ -277,6 +278,7 @@ fn resource_of(call: &Call) -> String {
             let instance = text("DBInstanceIdentifier").unwrap_or("*");
             format!("arn:aws:rds:{region}:{account}:db:{instance}")
         }
+        "iam" => format!("arn:aws:iam::{account}:role/{}", text("RoleName").unwrap_or("*")),
         _ => "*".to_owned(),
     }
 }

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod cloudtrail;
 pub mod front;
+pub mod iam;
 pub mod kms;
 pub mod policy;
 pub mod quota;
@@ -21,7 +22,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug)]
 pub struct Call {
     pub at: Timestamp,
-    /// The signing name: `kms`, `sts`, `cloudtrail`, `sns`, `rds`.
+    /// The signing name: `kms`, `sts`, `cloudtrail`, `sns`, `rds`, `iam`.
     pub service: String,
     pub region: String,
     /// e.g. `DescribeKey`.
@@ -178,7 +179,7 @@ impl Refusal {
     #[must_use]
     pub fn unknown_operation(call: &Call) -> Self {
         match call.service.as_str() {
-            "sts" | "sns" | "rds" => Self::new(
+            "sts" | "sns" | "rds" | "iam" => Self::new(
                 "InvalidAction",
                 format!("Could not find operation {} for this service", call.operation),
             ),
@@ -190,7 +191,9 @@ impl Refusal {
     #[must_use]
     pub fn access_denied(service: &str, message: impl Into<String>) -> Self {
         match service {
-            "sts" | "rds" => Self { status: StatusCode::FORBIDDEN, ..Self::new("AccessDenied", message) },
+            "sts" | "rds" | "iam" => {
+                Self { status: StatusCode::FORBIDDEN, ..Self::new("AccessDenied", message) }
+            }
             "sns" => Self { status: StatusCode::FORBIDDEN, ..Self::new("AuthorizationError", message) },
             _ => Self::new("AccessDeniedException", message),
         }

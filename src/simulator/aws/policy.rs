@@ -1,9 +1,11 @@
 //! IAM policy documents, and whether one allows, denies or says nothing.
 //!
 //! Evaluated: `Effect`, `Principal`/`NotPrincipal`, `Action`/`NotAction`, `Resource`/`NotResource` and the
-//! string, ARN, boolean, numeric, date and null conditions. A condition operator that is not evaluated here
+//! string, ARN, boolean, numeric, date and null conditions, with policy variables (`${aws:username}`) in the
+//! values of conditions and in resources. A condition operator that is not evaluated here
 //! never helps a caller: its statement does not apply if it allows, and applies if it denies.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -180,8 +182,8 @@ impl Statement {
     }
 
     fn covers(&self, question: Question<'_>) -> bool {
-        self.actions.matches(question.action, true)
-            && self.resources.as_ref().is_none_or(|resources| resources.matches(question.resource, false))
+        self.actions.matches_action(question.action)
+            && self.resources.as_ref().is_none_or(|resources| resources.matches_filled(question))
             && self.conditions.iter().all(|condition| condition.holds(question.keys).unwrap_or(!self.allow))
     }
 }
@@ -229,16 +231,31 @@ impl Matcher {
             .find_map(|(name, negated)| body.get(name).map(|value| Self { negated, patterns: words(value) }))
     }
 
-    fn matches(&self, text: &str, ignore_case: bool) -> bool {
-        let found = self.patterns.iter().any(|pattern| {
-            if ignore_case {
-                wildcard(&pattern.to_ascii_lowercase(), &text.to_ascii_lowercase())
-            } else {
-                wildcard(pattern, text)
-            }
-        });
-        found != self.negated
+    /// Whether this is one of the actions; their case does not matter.
+    fn matches_action(&self, action: &str) -> bool {
+        let action = action.to_ascii_lowercase();
+        self.patterns.iter().any(|pattern| wildcard(&pattern.to_ascii_lowercase(), &action)) != self.negated
     }
+
+    /// Whether the question's resource is one of these, their variables filled in.
+    fn matches_filled(&self, question: Question<'_>) -> bool {
+        let filled = self.patterns.iter().filter_map(|pattern| filled(pattern, question.keys));
+        filled.into_iter().any(|pattern| wildcard(&pattern, question.resource)) != self.negated
+    }
+}
+
+/// A text with its policy variables filled in; `None` where the request has no value for one, or several: then
+/// nothing is equal to it. `${*}`, `${?}` and `${$}` stand for the characters themselves.
+fn filled<'t>(text: &'t str, keys: &ConditionKeys) -> Option<Cow<'t, str>> {
+    let Some((before, rest)) = text.split_once("${") else { return Some(Cow::Borrowed(text)) };
+    let (name, after) = rest.split_once('}')?;
+    // IAM takes a filled-in `*` literally. No name or tag may hold one, so nothing is escaped here.
+    let value = match (name, keys.get(name)) {
+        ("*" | "?" | "$", _) => name,
+        (_, [only]) => only,
+        _ => return None,
+    };
+    Some(Cow::Owned(format!("{before}{value}{}", filled(after, keys)?)))
 }
 
 fn conditions(blocks: &Map<String, Value>) -> Vec<Condition> {
@@ -288,7 +305,8 @@ impl Condition {
         if present.is_empty() {
             return Some(if_exists || negated || matches!(each, Each::All));
         }
-        let matches = |actual: &String| self.values.iter().any(|value| test(value, actual)) != negated;
+        let values: Vec<_> = self.values.iter().filter_map(|value| filled(value, keys)).collect();
+        let matches = |actual: &String| values.iter().any(|value| test(value, actual)) != negated;
         Some(match each {
             Each::All => present.iter().all(matches),
             // A single-valued key has one value; a negated test must hold for every one of several.
@@ -424,6 +442,22 @@ mod tests {
             );
             assert_eq!(ask(&policy, "kms:X", "r", &[("aws:SourceIp", "203.0.113.9")]), expected);
         }
+    }
+
+    #[test]
+    fn a_variable_stands_for_what_the_request_says_and_for_nothing_where_it_says_nothing() {
+        let policy = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"arn:aws:s3:::b/${aws:username}/*",
+            "Condition":{"StringEquals":{"sts:SourceIdentity":"${aws:username}"}}}]}"#;
+        let (me, mine) = (("aws:username", "me"), "arn:aws:s3:::b/me/x");
+        assert_eq!(ask(policy, "a", mine, &[me, ("sts:SourceIdentity", "me")]), ALLOWED);
+        assert_eq!(ask(policy, "a", mine, &[me, ("sts:SourceIdentity", "you")]), Answer::default());
+        assert_eq!(
+            ask(policy, "a", "arn:aws:s3:::b/you/x", &[me, ("sts:SourceIdentity", "me")]),
+            Answer::default()
+        );
+        assert_eq!(ask(policy, "a", mine, &[("sts:SourceIdentity", "${aws:username}")]), Answer::default());
+        let literal = r#"{"Statement":[{"Effect":"Allow","Action":"*","Resource":"a${$}b${"}]}"#;
+        assert_eq!(ask(literal, "a", "a$b${", &[]), Answer::default(), "an open brace is no variable");
     }
 
     #[test]

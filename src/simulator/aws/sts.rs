@@ -69,6 +69,7 @@ pub struct Session {
     pub secret: String,
     pub token: String,
     pub caller: Caller,
+    pub issued_at: Timestamp,
     pub expires_at: Timestamp,
     /// Session tags that survive role chaining.
     pub transitive_tags: BTreeSet<String>,
@@ -140,6 +141,15 @@ impl Sts {
         })
     }
 
+    /// The code of a user's MFA device at a time, and whether it has been used; `None` for a user without one.
+    #[must_use]
+    pub fn code_of(&self, account: &str, name: &str, at: Timestamp) -> Option<(String, bool)> {
+        let user = self.users.iter().find(|user| user.account == account && user.name == name)?;
+        let device = user.mfa.as_ref()?;
+        let spent = self.spent.contains(&(device.serial.clone(), totp::step_of(at)));
+        Some((totp::code(&device.seed, at), spent))
+    }
+
     /// What this call's caller is allowed.
     ///
     /// # Errors
@@ -181,7 +191,7 @@ impl Sts {
         &mut self,
         account: &str,
         identity: Identity,
-        expires_at: Timestamp,
+        (issued_at, expires_at): (Timestamp, Timestamp),
         transitive_tags: BTreeSet<String>,
         rng: &mut StdRng,
     ) -> (String, Session) {
@@ -190,6 +200,7 @@ impl Sts {
             secret: random_base64(30, rng),
             token: random_base64(150, rng),
             caller: Caller { account: account.to_owned(), access_key_id: access_key_id.clone(), identity },
+            issued_at,
             expires_at,
             transitive_tags,
         };
@@ -259,8 +270,13 @@ impl Sts {
         context.facts.request_parameters = json!({ "durationSeconds": seconds });
         let identity = Identity::User { name: name.clone(), mfa };
         let expires_at = call.at + SignedDuration::from_secs(seconds);
-        let (id, session) =
-            self.open_session(&call.caller.account, identity, expires_at, BTreeSet::new(), context.rng);
+        let (id, session) = self.open_session(
+            &call.caller.account,
+            identity,
+            (call.at, expires_at),
+            BTreeSet::new(),
+            context.rng,
+        );
         context.facts.response_elements = json!({ "credentials": credentials_shown(&id, &session) });
         Ok(Reply::Xml(credentials_xml(&id, &session)))
     }

@@ -55,6 +55,13 @@ pub const SERVICES: &[Service] = &[
         namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
     },
     Service {
+        name: "iam",
+        protocol: Protocol::Query,
+        targets: &[],
+        version: "2010-05-08",
+        namespace: "https://iam.amazonaws.com/doc/2010-05-08/",
+    },
+    Service {
         name: "rds",
         protocol: Protocol::Query,
         targets: &[],

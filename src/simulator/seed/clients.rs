@@ -129,7 +129,7 @@ async fn a_call_turns_up_in_event_history_once_it_is_delivered() {
 #[tokio::test]
 async fn sns_takes_an_alert_and_refuses_a_topic_that_is_not_there() {
     let sim = simulator();
-    let client = client!(aws_sdk_sns, sim, "oncall-a");
+    let client = client!(aws_sdk_sns, sim, "platform");
     let topics = client.list_topics().send().await.unwrap();
     let topic = topics.topics()[0].topic_arn().unwrap().to_owned();
     let sent = client

@@ -17,7 +17,7 @@ mod tests;
 pub(in crate::simulator) use cast::Cast;
 pub use company::{Size, company};
 pub(in crate::simulator) use people::access_key;
-pub use people::{Credentials, credentials};
+pub use people::{Credentials, credentials, mfa_device, role_for};
 
 use jiff::{SignedDuration, Timestamp};
 

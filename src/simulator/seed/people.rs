@@ -1,10 +1,10 @@
-//! The users and roles, with the policies that the requirement wanted (its mistakes put right).
+//! The users and roles. Those whom portcullis is for have the very policies that it ships (`assets/iam`).
 
 use jiff::Timestamp;
 use rand::RngCore as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{ACCOUNT, ENVIRONMENTS};
+use super::{ACCOUNT, ALERT_TOPIC, ENVIRONMENTS};
 use crate::simulator::aws::cloudtrail::actor::unique_id;
 use crate::simulator::aws::sts::{MfaDevice, Role, User};
 use crate::simulator::world::World;
@@ -24,77 +24,96 @@ impl std::fmt::Debug for Credentials {
 
 /// A user's access key; `None` for nobody of that name.
 ///
-/// `platform` may do everything; `oncall-a` and `oncall-b` read, and change only through a role; `auditor`
-/// only reads.
+/// `platform` may do everything, and has an MFA device; `oncall-a` and `oncall-b` read, and change only through
+/// a role that asks for the code of their device; `auditor` only reads.
 #[must_use]
 pub fn credentials(world: &World, user: &str) -> Option<Credentials> {
     let user = world.sts.users.iter().find(|one| one.account == world.account && one.name == user)?;
     Some(Credentials { access_key_id: user.access_key_id.clone(), secret_access_key: user.secret.clone() })
 }
 
+/// A user's MFA device: serial and TOTP seed; `None` for nobody of that name, or one without a device.
+#[must_use]
+pub fn mfa_device(world: &World, user: &str) -> Option<MfaDevice> {
+    let user = world.sts.users.iter().find(|one| one.account == world.account && one.name == user)?;
+    user.mfa.clone()
+}
+
 /// Makes every user and role.
 pub(super) fn fill(world: &mut World, _now: Timestamp) {
     for (name, mfa, policies) in [
-        ("platform", false, vec![allow(&["*"])]),
-        ("oncall-a", true, vec![read_only(), assume_roles()]),
-        ("oncall-b", true, vec![read_only(), assume_roles()]),
-        ("auditor", false, vec![read_only()]),
+        ("platform", true, vec![allow(&["*"])]),
+        ("oncall-a", true, vec![shipped("responder.permissions.json", "production")]),
+        ("oncall-b", true, vec![shipped("responder.permissions.json", "production")]),
+        ("auditor", false, vec![shipped("audit.permissions.json", "production")]),
         ("contractor-dev", false, vec![allow(&["sts:GetCallerIdentity"])]),
     ] {
-        let user = make_user(world, name, mfa, &policies);
+        let user = make_user(world, name, mfa, policies);
         world.sts.users.push(user);
     }
     for environment in ENVIRONMENTS {
-        for (name, by_mfa, actions) in [
-            ("KeyManagementAdmin", false, MANAGE),
-            ("EmergencyKeyAdmin", true, EMERGENCY),
-            ("KeyRecoveryAdmin", true, RECOVER),
-        ] {
-            let trust = admin_trust(name, by_mfa, environment);
-            push_role(
-                world,
-                &format!("BuzzTutor{name}-{environment}"),
-                &trust,
-                &key_admin(actions, environment),
-            );
+        for (name, duty) in DUTIES {
+            push_shipped(world, &format!("{name}-{environment}"), duty, environment);
         }
         let app = allow(&["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]);
-        push_role(world, &format!("BuzzTutorApp-{environment}"), &service_trust("ec2.amazonaws.com"), &app);
+        push_role(world, &format!("BuzzTutorApp-{environment}"), &service_trust("ec2.amazonaws.com"), app);
     }
-    let people = trust(&["user/oncall-a", "user/oncall-b", "user/platform"], None);
-    push_role(world, "BuzzTutorSecurityTeam", &people, &assume_roles());
-    push_role(world, "BuzzTutorDevOps", &trust(&["user/platform"], None), &assume_roles());
-    push_role(world, "BuzzTutorDatabaseAdmin", &people, &allow(&["kms:*", "rds:*"]));
-    push_role(world, "BuzzTutorAuditLogger", &trust(&["user/auditor"], None), &read_only());
-    let monitoring = service_trust("ec2.amazonaws.com");
-    push_role(world, "BuzzTutorMonitoring", &monitoring, &read_only());
-    let decrypt = allow(&["kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]);
-    push_role(world, "BuzzTutorBackup", &service_trust("backup.amazonaws.com"), &decrypt);
-    push_role(world, "BuzzTutorReports-production", &service_trust("ec2.amazonaws.com"), &decrypt);
+    push_shipped(world, AUDIT, "audit", "production");
+    let people = trust(&["user/oncall-a", "user/oncall-b", "user/platform"]);
+    push_role(world, "BuzzTutorSecurityTeam", &people, shipped("responder.permissions.json", "production"));
+    push_role(world, "BuzzTutorDevOps", &trust(&["user/platform"]), reads());
+    push_role(world, "BuzzTutorDatabaseAdmin", &people, allow(&["kms:*", "rds:*"]));
+    push_role(world, "BuzzTutorMonitoring", &service_trust("ec2.amazonaws.com"), reads());
+    let decrypt = || allow(&["kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"]);
+    push_role(world, "BuzzTutorBackup", &service_trust("backup.amazonaws.com"), decrypt());
+    push_role(world, "BuzzTutorReports-production", &service_trust("ec2.amazonaws.com"), decrypt());
 }
 
-const MANAGE: &[&str] = &[
-    "kms:EnableKey",
-    "kms:DisableKey",
-    "kms:ScheduleKeyDeletion",
-    "kms:CancelKeyDeletion",
-    "kms:RotateKeyOnDemand",
-    "kms:EnableKeyRotation",
-    "kms:PutKeyPolicy",
-    "kms:GetKeyRotationStatus",
+/// The roles that change keys, one of each for an environment, and the duty of the shipped policies.
+const DUTIES: [(&str, &str); 3] = [
+    ("BuzzTutorKeyManagementAdmin", "key-management-admin"),
+    ("BuzzTutorEmergencyKeyAdmin", "emergency-key-admin"),
+    ("BuzzTutorKeyRecoveryAdmin", "key-recovery-admin"),
 ];
-const EMERGENCY: &[&str] = &[
-    "kms:DisableKey",
-    "kms:ScheduleKeyDeletion",
-    "kms:RevokeGrant",
-    "kms:RetireGrant",
-    "kms:Encrypt",
-    "kms:Decrypt",
-];
-const RECOVER: &[&str] =
-    &["kms:EnableKey", "kms:CancelKeyDeletion", "kms:CreateGrant", "kms:Encrypt", "kms:Decrypt"];
+/// The role that only reads.
+const AUDIT: &str = "BuzzTutorAuditLogger";
 
-fn make_user(world: &mut World, name: &str, mfa: bool, policies: &[Value]) -> User {
+/// The ARN of the role for a duty (as the shipped policies call it) in an environment; `None` for no such duty.
+#[must_use]
+pub fn role_for(duty: &str, environment: &str) -> Option<String> {
+    let name = match DUTIES.iter().find(|(_, known)| *known == duty) {
+        Some((name, _)) => format!("{name}-{environment}"),
+        None => (duty == "audit").then(|| AUDIT.to_owned())?,
+    };
+    Some(format!("arn:aws:iam::{ACCOUNT}:role/{name}"))
+}
+
+/// A policy that portcullis ships, filled in for this account and one of its environments.
+fn shipped(document: &str, environment: &str) -> String {
+    let role = |duty| role_for(duty, environment).unwrap_or_default();
+    let words = [
+        ("account", ACCOUNT),
+        ("environment", environment),
+        ("responder-1", "oncall-a"),
+        ("responder-2", "oncall-b"),
+        ("manager-1", "platform"),
+        ("auditor-1", "auditor"),
+        ("alert-topic", ALERT_TOPIC),
+        ("emergency-role", &role("emergency-key-admin")),
+        ("recovery-role", &role("key-recovery-admin")),
+        ("management-role", &role("key-management-admin")),
+        ("audit-role", &role("audit")),
+    ];
+    // A document that is not there is an empty policy, which cannot be read and allows nobody anything.
+    crate::iam::filled(document, &words).unwrap_or_default()
+}
+
+fn push_shipped(world: &mut World, name: &str, duty: &str, environment: &str) {
+    let trust = shipped(&format!("{duty}.trust.json"), environment);
+    push_role(world, name, &trust, shipped(&format!("{duty}.permissions.json"), environment));
+}
+
+fn make_user(world: &mut World, name: &str, mfa: bool, policies: Vec<String>) -> User {
     let mut secret = [0; 20];
     world.rng.fill_bytes(&mut secret);
     let mut seed = vec![0; 20];
@@ -105,7 +124,7 @@ fn make_user(world: &mut World, name: &str, mfa: bool, policies: &[Value]) -> Us
         access_key_id: access_key("AKIA", name),
         secret: hex::encode(secret),
         mfa: mfa.then(|| MfaDevice { serial: format!("arn:aws:iam::{ACCOUNT}:mfa/{name}"), seed }),
-        policies: policies.iter().map(Value::to_string).collect(),
+        policies,
     }
 }
 
@@ -114,90 +133,48 @@ pub(in crate::simulator) fn access_key(prefix: &str, name: &str) -> String {
     unique_id(prefix, ACCOUNT, name).chars().take(20).collect()
 }
 
-fn push_role(world: &mut World, name: &str, trust: &Value, policy: &Value) {
+fn push_role(world: &mut World, name: &str, trust: &str, policy: String) {
     world.sts.roles.push(Role {
         account: ACCOUNT.to_owned(),
         name: name.to_owned(),
         id: unique_id("AROA", ACCOUNT, name),
-        trust: trust.to_string(),
-        policies: vec![policy.to_string()],
+        trust: trust.to_owned(),
+        policies: vec![policy],
         max_session: 3600,
     });
 }
 
-/// Who may become a key administrator. The emergency and recovery roles ask for MFA, and so name the people
-/// themselves too: a chained role carries no MFA.
-fn admin_trust(name: &str, by_mfa: bool, environment: &str) -> Value {
-    if by_mfa {
-        let condition = json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}});
-        return trust(&["role/BuzzTutorSecurityTeam", "user/oncall-a", "user/oncall-b"], Some(condition));
-    }
-    debug_assert_eq!(name, "KeyManagementAdmin");
-    let condition = json!({"StringEquals": {"aws:RequestTag/Environment": environment}});
-    trust(&["role/BuzzTutorDevOps", "user/platform"], Some(condition))
-}
-
-fn trust(principals: &[&str], condition: Option<Value>) -> Value {
+fn trust(principals: &[&str]) -> String {
     let principals: Vec<String> =
         principals.iter().map(|name| format!("arn:aws:iam::{ACCOUNT}:{name}")).collect();
-    let mut statement = json!({
+    let statement = json!({
         "Effect": "Allow",
         "Principal": {"AWS": principals},
         "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
     });
-    if let Some(condition) = condition {
-        statement["Condition"] = condition;
-    }
-    json!({"Version": "2012-10-17", "Statement": [statement]})
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
-fn service_trust(service: &str) -> Value {
+fn service_trust(service: &str) -> String {
     let statement = json!({"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"});
-    json!({"Version": "2012-10-17", "Statement": [statement]})
+    json!({"Version": "2012-10-17", "Statement": [statement]}).to_string()
 }
 
-/// What a key administrator may do: change this environment's keys, and read them all so as to verify. The
-/// emergency role's changes ask for MFA and the session tag `EmergencyAccess=true` besides.
-fn key_admin(actions: &[&str], environment: &str) -> Value {
-    let mut condition = json!({"StringEquals": {"aws:ResourceTag/Environment": environment}});
-    if actions == EMERGENCY {
-        condition["StringEquals"]["aws:PrincipalTag/EmergencyAccess"] = "true".into();
-        condition["Bool"] = json!({"aws:MultiFactorAuthPresent": "true"});
-    }
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow", "Action": actions, "Resource": format!("arn:aws:kms:*:{ACCOUNT}:key/*"),
-                "Condition": condition,
-            },
-            {"Effect": "Allow", "Action": READS, "Resource": "*"},
-        ],
-    })
+fn reads() -> String {
+    allow(&[
+        "kms:Describe*",
+        "kms:Get*",
+        "kms:List*",
+        "cloudtrail:LookupEvents",
+        "rds:Describe*",
+        "sns:ListTopics",
+    ])
 }
 
-const READS: &[&str] = &[
-    "kms:Describe*",
-    "kms:Get*",
-    "kms:List*",
-    "cloudtrail:LookupEvents",
-    "rds:Describe*",
-    "sns:ListTopics",
-    "sns:Publish",
-    "sts:GetCallerIdentity",
-];
-
-fn read_only() -> Value {
-    allow(READS)
-}
-
-fn assume_roles() -> Value {
-    allow(&["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity", "sts:GetSessionToken"])
-}
-
-fn allow(actions: &[&str]) -> Value {
+fn allow(actions: &[&str]) -> String {
     json!({
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}],
     })
+    .to_string()
 }

@@ -351,6 +351,10 @@ impl Desk<'_, '_> {
         if let Some(window) = self.call.input.get("PendingWindowInDays").and_then(Value::as_i64) {
             keys.set("kms:ScheduleKeyDeletionPendingWindowInDays", window.to_string());
         }
+        if matches!(self.call.operation.as_str(), "PutKeyPolicy" | "CreateKey") {
+            let bypass = self.call.input.get("BypassPolicyLockoutSafetyCheck").and_then(Value::as_bool);
+            keys.set("kms:BypassPolicyLockoutSafetyCheck", bypass.unwrap_or(false).to_string());
+        }
         keys
     }
 

@@ -43,24 +43,37 @@ impl Sts {
             arn: wanted.arn.clone(),
         });
         self.inherit(call, &mut wanted)?;
-        let mfa = self.check_mfa(call)? || carries_mfa(&call.caller.identity);
-        self.trusts(call, access, &wanted, mfa)?;
+        // Seconds since the code was given, if one was: in this call, or for the session that calls.
+        let mfa_age = if self.check_mfa(call)? { Some(0) } else { self.mfa_age(call) };
+        self.trusts(call, access, &wanted, mfa_age)?;
         if let Some(policy) = &wanted.policy {
             Policy::parse(policy).map_err(|why| Refusal::new("MalformedPolicyDocument", why.to_string()))?;
         }
+        let packed = wanted.packed_percent();
+        if packed > 100 {
+            let message = format!(
+                "Packed size of session policy or session tags consumes {packed}% of allotted space."
+            );
+            return Err(Refusal::new("PackedPolicyTooLarge", message));
+        }
+        let expires_at = call.at + SignedDuration::from_secs(wanted.seconds);
         let identity = Identity::Session {
             role: wanted.role.clone(),
             session_name: wanted.session_name.clone(),
-            mfa,
+            mfa: mfa_age.is_some(),
             source_identity: wanted.source_identity.clone(),
             tags: wanted.tags.clone().into_iter().collect(),
             session_policy: wanted.policy.clone(),
             issued_at: call.at,
-            expires_at: call.at + SignedDuration::from_secs(wanted.seconds),
+            expires_at,
         };
-        let expires_at = call.at + SignedDuration::from_secs(wanted.seconds);
-        let (id, session) =
-            self.open_session(&wanted.account, identity, expires_at, wanted.transitive.clone(), context.rng);
+        let (id, session) = self.open_session(
+            &wanted.account,
+            identity,
+            (call.at, expires_at),
+            wanted.transitive.clone(),
+            context.rng,
+        );
         let role_id = self.user_id(&session.caller);
         let arn = session.caller.arn();
         context.facts.response_elements = json!({
@@ -72,7 +85,8 @@ impl Sts {
             .map(|source| format!("<SourceIdentity>{}</SourceIdentity>", escape(&source)))
             .unwrap_or_default();
         Ok(Reply::Xml(format!(
-            "<AssumedRoleUser><AssumedRoleId>{}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser>{}{source}",
+            "<AssumedRoleUser><AssumedRoleId>{}</AssumedRoleId><Arn>{}</Arn></AssumedRoleUser>\
+             <PackedPolicySize>{packed}</PackedPolicySize>{}{source}",
             escape(&role_id),
             escape(&arn),
             credentials_xml(&id, &session),
@@ -110,8 +124,22 @@ impl Sts {
         Ok(())
     }
 
+    /// How long ago the caller's own session was opened with MFA, in seconds, if it was. A role's session does
+    /// not pass MFA on.
+    fn mfa_age(&self, call: &Call) -> Option<i64> {
+        let session = self.sessions.get(&call.caller.access_key_id)?;
+        matches!(session.caller.identity, Identity::User { mfa: true, .. })
+            .then(|| call.at.duration_since(session.issued_at).as_secs())
+    }
+
     /// Whether the role trusts the caller with all that it asks for, and the caller's own policies let it ask.
-    fn trusts(&self, call: &Call, access: &Access, wanted: &Wanted, mfa: bool) -> Result<(), Refusal> {
+    fn trusts(
+        &self,
+        call: &Call,
+        access: &Access,
+        wanted: &Wanted,
+        mfa_age: Option<i64>,
+    ) -> Result<(), Refusal> {
         let role = self
             .role(&wanted.account, &wanted.role)
             .ok_or_else(|| denied(call, "sts:AssumeRole", &wanted.arn))?;
@@ -123,7 +151,7 @@ impl Sts {
         }
         let trust = Policy::parse(&role.trust)
             .map_err(|why| Refusal::new("MalformedPolicyDocument", why.to_string()))?;
-        let keys = wanted.conditions(call, access, mfa);
+        let keys = wanted.conditions(call, access, mfa_age);
         for action in wanted.actions() {
             let question = Question { action, resource: &wanted.arn, keys: &keys };
             let trusted = trust.answer_to(&access.principal, question);
@@ -141,11 +169,6 @@ impl Sts {
         }
         Ok(())
     }
-}
-
-/// Whether the caller's own session was opened with MFA. A role's session does not pass MFA on.
-fn carries_mfa(identity: &Identity) -> bool {
-    matches!(identity, Identity::User { mfa: true, .. })
 }
 
 fn denied(call: &Call, action: &str, arn: &str) -> Refusal {
@@ -187,6 +210,15 @@ impl Wanted {
         })
     }
 
+    /// How much of the room for session policy and tags is taken, in per cent. AWS keeps its packing to itself;
+    /// here a policy counts by its characters without blanks, a tag by its own and four more.
+    fn packed_percent(&self) -> usize {
+        let policy =
+            self.policy.iter().flat_map(|text| text.chars()).filter(|c| !c.is_ascii_whitespace()).count();
+        let tags: usize = self.tags.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
+        (policy + tags) * 100 / SESSION_POLICY
+    }
+
     /// The permissions that the request needs of the trust policy.
     fn actions(&self) -> Vec<&'static str> {
         let mut actions = vec!["sts:AssumeRole"];
@@ -203,13 +235,13 @@ impl Wanted {
         &self,
         call: &Call,
         access: &Access,
-        mfa: bool,
+        mfa_age: Option<i64>,
     ) -> crate::simulator::aws::policy::ConditionKeys {
         let mut keys = access.keys.clone();
         // Only a code in this request, or a session opened with one, says anything about MFA.
-        if mfa {
+        if let Some(age) = mfa_age {
             keys.set("aws:MultiFactorAuthPresent", "true");
-            keys.set("aws:MultiFactorAuthAge", "0");
+            keys.set("aws:MultiFactorAuthAge", age.to_string());
         }
         keys.set("sts:RoleSessionName", &*self.session_name);
         if let Some(source) = &self.source_identity {

@@ -12,6 +12,15 @@ pub fn code(seed: &[u8], at: Timestamp) -> String {
     code_of_step(seed, step_of(at))
 }
 
+/// A seed as authenticator programs take it: base32 (RFC 4648), without padding.
+#[must_use]
+pub fn base32(seed: &[u8]) -> String {
+    const LETTERS: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bit = |at: usize| seed.get(at / 8).is_some_and(|byte| byte >> (7 - at % 8) & 1 == 1);
+    let letter = |nth: usize| (nth * 5..nth * 5 + 5).fold(0, |value, at| value << 1 | usize::from(bit(at)));
+    (0..(seed.len() * 8).div_ceil(5)).map(|nth| char::from(LETTERS[letter(nth)])).collect()
+}
+
 /// The step that a code belongs to, if it is the current one or a neighbour of it.
 #[must_use]
 pub fn matching_step(seed: &[u8], code: &str, at: Timestamp) -> Option<u64> {
@@ -19,7 +28,9 @@ pub fn matching_step(seed: &[u8], code: &str, at: Timestamp) -> Option<u64> {
     [now, now.saturating_sub(1), now + 1].into_iter().find(|&step| code_of_step(seed, step) == code)
 }
 
-fn step_of(at: Timestamp) -> u64 {
+/// The number of the 30 seconds that a time lies in.
+#[must_use]
+pub fn step_of(at: Timestamp) -> u64 {
     u64::try_from(at.as_second() / STEP).unwrap_or(0)
 }
 
@@ -54,6 +65,14 @@ mod tests {
         ] {
             let at = Timestamp::from_second(second).expect("a time");
             assert_eq!(code(b"12345678901234567890", at), digits[2..], "at {second}");
+        }
+    }
+
+    /// RFC 4648, section 10.
+    #[test]
+    fn writes_seeds_in_base32() {
+        for (seed, text) in [("", ""), ("f", "MY"), ("fo", "MZXQ"), ("foobar", "MZXW6YTBOI")] {
+            assert_eq!(base32(seed.as_bytes()), text);
         }
     }
 
