@@ -107,6 +107,7 @@ fn options() -> Options {
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).expect("the default keys do not contradict each other"),
         runbooks: Vec::new(),
+        bell: true,
         save_dir: std::env::temp_dir(),
         device: None,
     }

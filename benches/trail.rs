@@ -119,6 +119,16 @@ fn typing(trail: TrailView) -> Outcome<()> {
     };
     press(&mut state, KeyCode::Char('2'))?;
     update(&mut state, Event::Trail(0, Arc::new(trail)));
+    let told = |what: &str, mut all: Vec<Duration>| {
+        all.sort();
+        let at = |percent: usize| all[(all.len() - 1) * percent / 100];
+        println!("  {what}: p50 {:.2?}, p99 {:.2?}, worst {:.2?}", at(50), at(99), at(100));
+    };
+    let mut press_often = |state: &mut State, key: char, times: usize| -> Outcome<Vec<Duration>> {
+        (0..times).map(|_| press(state, KeyCode::Char(key))).collect()
+    };
+    told("a step down the list to its frame", press_often(&mut state, 'j', 400)?);
+    told("daily use left out or shown again, to its frame", press_often(&mut state, 'd', 20)?);
     for word in TYPED {
         press(&mut state, KeyCode::Char('/'))?;
         let mut all = Vec::new();
@@ -129,14 +139,7 @@ fn typing(trail: TrailView) -> Outcome<()> {
             }
         }
         press(&mut state, KeyCode::Esc)?;
-        all.sort();
-        let at = |percent: usize| all[(all.len() - 1) * percent / 100];
-        println!(
-            "  `{word}`: key press to frame p50 {:.2?}, p99 {:.2?}, worst {:.2?}",
-            at(50),
-            at(99),
-            at(100)
-        );
+        told(&format!("`{word}`: key press to frame"), all);
     }
     Ok(())
 }
@@ -161,6 +164,7 @@ fn options() -> Outcome<Options> {
         no_color: false,
         keymap: Keymap::new(&BTreeMap::new()).map_err(|error| error.to_string())?,
         runbooks: Vec::new(),
+        bell: true,
         save_dir: std::env::temp_dir(),
         device: None,
     })

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use portcullis::command::keys::FailOn;
-use portcullis::command::output;
+use portcullis::command::{events, output};
 use portcullis::filter::FORMS;
 use portcullis::inventory::filter::LANGUAGE;
 use portcullis::inventory::{Column, Sort};
 use portcullis::model::IncidentId;
+use portcullis::model::event::Severity;
 use portcullis::settings::Overrides;
 use portcullis::simulator::trouble::Trouble;
 use portcullis::trail;
@@ -103,6 +104,9 @@ pub enum Verb {
     Dependents(Dependents),
     /// List recent key events, of an account or of trail logs in files.
     Events(Events),
+    /// The rules that say which events are findings.
+    #[command(subcommand)]
+    Detections(Detections),
     /// Drop the gate without a screen: disable the KMS key behind a column key, through the runbook.
     Revoke(Change),
     /// Raise the gate without a screen: enable the KMS key behind a column key, through the runbook.
@@ -186,12 +190,16 @@ fn keys_help() -> String {
 
 #[derive(Debug, Args)]
 pub struct Events {
-    /// How to print: a table on a terminal, an array of objects for programs, or comma-separated values.
+    /// How to print: a table on a terminal, an array of objects, an object a line, comma-separated values, or OCSF
+    /// (API Activity 6003; Detection Finding 2004 with --findings), an object a line.
     #[arg(long, value_enum, default_value_t)]
-    pub format: Format,
+    pub format: EventFormat,
     /// Only events that match: words and fields, e.g. `outcome:denied name:Disable`.
     #[arg(long, value_name = "WORDS", default_value = "")]
     pub filter: String,
+    /// Only events about this key: its name, alias, id or ARN, or a part of one.
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
     /// How far to look back, e.g. 2h, 7d: 24h by default, all of it with --from. CloudTrail keeps 90 days.
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub since: Option<jiff::SignedDuration>,
@@ -199,13 +207,101 @@ pub struct Events {
     /// second, so that 10,000 take about two minutes.
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// List what the rules find in the events, instead of the events; `detections list` names the rules.
+    #[arg(long)]
+    pub findings: bool,
+    /// Only what is as bad as this, or worse.
+    #[arg(long, value_enum, value_name = "WORD")]
+    pub min_severity: Option<Level>,
+    /// Exit with 5 where a finding that is not muted is as bad as this, or worse.
+    #[arg(long, value_enum, value_name = "WORD")]
+    pub fail_on: Option<Level>,
+    /// Go on until interrupted, and print what comes as it comes, the oldest first and each once.
+    #[arg(long, conflicts_with_all = ["from", "limit"])]
+    pub follow: bool,
     /// Read trail logs instead of an account: files, folders (as in S3), or - for standard input; gzip or not. Needs
     /// no credentials. May be repeated.
     #[arg(long, value_name = "PATH", num_args = 1..)]
     pub from: Vec<PathBuf>,
     /// Count events by this instead of listing them.
-    #[arg(long, value_enum, value_name = "WHAT", requires = "from")]
+    #[arg(long, value_enum, value_name = "WHAT", requires = "from", conflicts_with_all = ["findings", "min_severity", "fail_on"])]
     pub count_by: Option<CountBy>,
+}
+
+/// How events and findings are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum EventFormat {
+    #[default]
+    Table,
+    Json,
+    Jsonl,
+    Csv,
+    Ocsf,
+}
+
+impl From<EventFormat> for events::Format {
+    fn from(format: EventFormat) -> Self {
+        match format {
+            EventFormat::Table => Self::As(output::Format::Table),
+            EventFormat::Json => Self::As(output::Format::Json),
+            EventFormat::Jsonl => Self::As(output::Format::Jsonl),
+            EventFormat::Csv => Self::As(output::Format::Csv),
+            EventFormat::Ocsf => Self::Ocsf,
+        }
+    }
+}
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Level {
+    Info,
+    Notice,
+    High,
+    Critical,
+}
+
+impl From<Level> for Severity {
+    fn from(level: Level) -> Self {
+        match level {
+            Level::Info => Self::Info,
+            Level::Notice => Self::Notice,
+            Level::High => Self::High,
+            Level::Critical => Self::Critical,
+        }
+    }
+}
+
+impl Events {
+    /// What is to be told; `limit` where the words give none.
+    pub fn wanted(&self, limit: usize, state_dir: Option<PathBuf>) -> events::Wanted {
+        events::Wanted {
+            format: self.format.into(),
+            filter: self.filter.clone(),
+            key: self.key.clone(),
+            since: self.since.unwrap_or(jiff::SignedDuration::from_hours(24)),
+            limit: self.limit.unwrap_or(limit),
+            findings: self.findings,
+            min_severity: self.min_severity.map(Into::into),
+            fail_on: self.fail_on.map(Into::into),
+            state_dir,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Detections {
+    /// List the rules, with severity and the public rules and controls that they correspond to.
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Tell one rule.
+    Show {
+        /// Its id, e.g. kms-key-disabled.
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Structured,
+    },
 }
 
 /// What events can be counted by.

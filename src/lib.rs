@@ -2,7 +2,7 @@
 //!
 //! Each module is a room of the house; a room uses only the rooms below it: `drill`, `command`, `live` and
 //! `console`, then `respond`, `inventory`, `trail`, `gate`, `estate`, `runbook`, `cloud`, `database`, `journal`,
-//! `settings`, `clock`, `filter`, `model`. The `simulator` is a house of its own.
+//! `settings`, `detect`, `clock`, `filter`, `model`. The `simulator` is a house of its own.
 //! One arrow points up on purpose: a mutating call in `cloud` asks for a `gate::Warrant`, because only
 //! the gate may make one.
 
@@ -11,6 +11,7 @@ pub mod cloud;
 pub mod command;
 pub mod console;
 pub mod database;
+pub mod detect;
 pub mod drill;
 pub mod estate;
 pub mod filter;

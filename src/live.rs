@@ -1,12 +1,16 @@
 //! An environment, alive: kept up to date in the background, with a responder where somebody may act.
 
+mod circumstances;
+
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::console::terminal::bell;
 use crate::console::{Feed, KeyTrails, Responder as ConsoleEnds, Sources};
 use crate::estate::{Acting, Estate};
 use crate::gate::Gate;
@@ -18,6 +22,7 @@ use crate::respond::Responder;
 use crate::runbook::Library;
 use crate::trail::files::Found;
 use crate::trail::{FollowOptions, Follower, KeyTrailLimits, TrailView, read_key_trail};
+use circumstances::Circumstances;
 
 /// What keeps an environment up to date. Dropping it stops the reading.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub struct Live {
     inventory: watch::Receiver<Arc<Inventory>>,
     refresh: RefreshHandle,
     follower: Follower,
+    /// Tells the rules what they should know.
+    telling: JoinSet<()>,
 }
 
 /// How much of one key's trail is read when somebody asks who uses it: six hours, or ten seconds of reading.
@@ -47,7 +54,27 @@ impl Live {
         let (inventory, refresh) = Refresher::spawn(Arc::clone(estate), keeper);
         let options = FollowOptions { capacity: estate.environment.trail.events, ..FollowOptions::default() };
         let follower = Follower::with_files(Some(estate), files, &estate.clock, options);
-        Self { estate: Arc::clone(estate), inventory, refresh, follower }
+        let live = Self { estate: Arc::clone(estate), inventory, refresh, follower, telling: JoinSet::new() };
+        live.telling_of(None)
+    }
+
+    /// The same, its rules told of the incidents that the journals there tell of.
+    #[must_use]
+    pub fn with_journals(self, state_dir: PathBuf) -> Self {
+        self.telling_of(Some(state_dir))
+    }
+
+    fn telling_of(mut self, state_dir: Option<PathBuf>) -> Self {
+        let circumstances = Circumstances {
+            clock: self.estate.clock.clone(),
+            environment: self.estate.environment.name.clone(),
+            state_dir,
+            inventory: self.inventory(),
+            told: self.follower.circumstances(),
+        };
+        self.telling = JoinSet::new();
+        self.telling.spawn(circumstances.keep_telling());
+        self
     }
 
     /// The inventory as it grows.
@@ -65,7 +92,13 @@ impl Live {
     /// What a console needs to watch. Nothing in it can act.
     #[must_use]
     pub fn watch(&self, clipboard: Clipboard) -> Sources {
-        Sources { feeds: vec![self.feed()], responder: None, clock: self.estate.clock.clone(), clipboard }
+        Sources {
+            feeds: vec![self.feed()],
+            responder: None,
+            clock: self.estate.clock.clone(),
+            clipboard,
+            bell: bell(),
+        }
     }
 
     /// What a console shows of it.

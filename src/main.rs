@@ -37,9 +37,12 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
     match verb.unwrap_or(Verb::Watch(cli::Watch::default())) {
         Verb::Init { force } => command::init::run(&settings_path(&global)?, force, &mut out),
         Verb::Config(Config::Path) => Ok(writeln!(out, "{}", settings_path(&global)?.display())?),
-        Verb::Config(Config::Check) => {
-            command::config::tell(&settings_path(&global)?, &settings::load(&global.overrides())?, &mut out)
-        }
+        Verb::Config(Config::Check) => command::config::tell(
+            &settings_path(&global)?,
+            &settings::load(&global.overrides())?,
+            jiff::Timestamp::now(),
+            &mut out,
+        ),
         Verb::Assets(Assets::Export { dir }) => command::assets::export(&dir, &mut out),
         Verb::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "portcullis", &mut out);
@@ -61,6 +64,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 throttle: words.throttle,
                 troubles: words.faults.words,
             };
+            // Signals are caught within a runtime only.
             runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
         }
         Verb::Keys(words) => keys(&global, &words, &mut out),
@@ -83,22 +87,14 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 command::dependents::run(&open.estate, &wanted, person::progress(), &mut out).await
             })
         }
-        Verb::Events(words) if !words.from.is_empty() => events_of_files(words, &mut out),
-        Verb::Events(words) => {
-            let (settings, _log) = load(&global)?;
-            runtime()?.block_on(async {
-                let open = open(
-                    &settings,
-                    one_environment(&global.environment, &settings)?,
-                    global.seed,
-                    &Purpose::Read,
-                )
-                .await?;
-                let (format, limit) = (words.format.into(), words.limit.unwrap_or(1000));
-                let since = words.since.unwrap_or(jiff::SignedDuration::from_hours(24));
-                command::events::run(&open.estate, format, &words.filter, since, limit, &mut out).await
-            })
+        Verb::Events(words) if !words.from.is_empty() => events_of_files(&global, words, &mut out),
+        Verb::Detections(cli::Detections::List { format }) => {
+            command::detections::list(format.into(), &mut out)
         }
+        Verb::Detections(cli::Detections::Show { id, format }) => {
+            command::detections::show(&id, format == Structured::Json, &mut out)
+        }
+        Verb::Events(words) => events(&global, &words, &mut out),
         Verb::Watch(words) => watch(&global, &words),
         Verb::Respond { incident, mfa } => {
             let (settings, _log) = load(&global)?;
@@ -145,15 +141,40 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
     })
 }
 
-/// Lists or counts the events of trail logs. No settings are read and no account is asked.
-fn events_of_files(words: cli::Events, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+/// `events`: of an account, as they are or as they come.
+fn events(global: &Global, words: &cli::Events, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let (settings, _log) = load(global)?;
+    runtime()?.block_on(async {
+        let name = one_environment(&global.environment, &settings)?;
+        let open = open(&settings, name, global.seed, &Purpose::Read).await?;
+        let (wanted, told) = (words.wanted(1000, Some(settings.state_dir.clone())), |words: &str| {
+            eprintln!("portcullis: {words}");
+        });
+        if words.follow {
+            return command::events::follow(&open.estate, &wanted, interrupted(), out, told).await;
+        }
+        command::events::run(&open.estate, &wanted, out, told).await
+    })
+}
+
+/// Lists or counts the events of trail logs, or what the rules find in them. No account is asked; settings are read for
+/// what they say of detections.
+fn events_of_files(
+    global: &Global,
+    words: cli::Events,
+    out: &mut impl std::io::Write,
+) -> Result<(), CommandError> {
     use std::sync::atomic::{AtomicBool, Ordering};
     let wanted = command::events::FromFiles {
+        wanted: words.wanted(TrailSettings::EVENTS, None),
+        is_bounded: words.since.is_some(),
+        detections: match settings::load(&global.overrides()) {
+            Ok(settings) => settings.detections,
+            // Only findings need to know what is ordinary here.
+            Err(mistakes) if words.findings || words.fail_on.is_some() => return Err(mistakes.into()),
+            Err(_) => std::sync::Arc::default(),
+        },
         paths: words.from,
-        format: words.format.into(),
-        filter: words.filter,
-        since: words.since,
-        limit: words.limit.unwrap_or(TrailSettings::EVENTS),
         count_by: words.count_by.map(Into::into),
         is_watched: std::io::stderr().is_terminal(),
     };

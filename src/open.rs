@@ -146,8 +146,8 @@ pub async fn open(
 ) -> Result<Open, CommandError> {
     known(settings, name)?;
     match settings.environments.get(name) {
-        Some(environment) => over_the_internet(environment.clone(), purpose).await,
-        None => on_stage(seed, purpose).await,
+        Some(environment) => Box::pin(over_the_internet(environment.clone(), purpose)).await,
+        None => Box::pin(on_stage(seed, purpose)).await,
     }
 }
 

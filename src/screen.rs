@@ -43,6 +43,7 @@ pub struct Look {
     no_color: bool,
     columns: Option<Vec<Column>>,
     keymap: Keymap,
+    bell: bool,
     runbooks: Library,
 }
 
@@ -63,6 +64,7 @@ impl Look {
             no_color: no_color.is_some_and(|value| !value.is_empty()),
             columns: settings.console.columns.clone(),
             keymap,
+            bell: settings.console.bell,
             runbooks,
         })
     }
@@ -83,7 +85,10 @@ pub async fn watch(
     let lives: Vec<Result<Live, Box<Feed>>> = opened
         .iter()
         .map(|one| match &one.open {
-            Ok(open) => Ok(Live::start_with(&open.estate, keeper(open, settings), files.take())),
+            Ok(open) => {
+                let live = Live::start_with(&open.estate, keeper(open, settings), files.take());
+                Ok(live.with_journals(settings.state_dir.clone()))
+            }
             Err(error) => Err(Box::new(shut_feed(&one.name, &error.say))),
         })
         .collect();
@@ -100,7 +105,8 @@ pub async fn watch(
             Err(feed) => feeds.push(*feed),
         }
     }
-    let sources = Sources { feeds, responder: None, clock, clipboard: terminal::clipboard() };
+    let sources =
+        Sources { feeds, responder: None, clock, clipboard: terminal::clipboard(), bell: terminal::bell() };
     show(sources, options).await
 }
 
@@ -150,7 +156,13 @@ pub async fn watch_files(
         refresh: Box::new(|| ()),
         interested: Box::new(|_| ()),
     };
-    let sources = Sources { feeds: vec![feed], responder: None, clock, clipboard: terminal::clipboard() };
+    let sources = Sources {
+        feeds: vec![feed],
+        responder: None,
+        clock,
+        clipboard: terminal::clipboard(),
+        bell: terminal::bell(),
+    };
     show(sources, options(vec![place], settings, &look, Mode::Watch)).await
 }
 
@@ -271,7 +283,7 @@ async fn acting(
 ) -> Result<(), CommandError> {
     let (acting, gate) = act(open, settings, &incident)?;
     let options = Options { device: open.device(), ..options(vec![place(open)], settings, &look, mode) };
-    let live = Live::start(&open.estate, keeper(open, settings));
+    let live = Live::start(&open.estate, keeper(open, settings)).with_journals(settings.state_dir.clone());
     let (sources, responder) = live.respond(&acting, gate, look.runbooks, terminal::clipboard());
     let shown = show(sources, options).await;
     // A change under way is verified before the process ends.
@@ -359,6 +371,7 @@ fn options(places: Vec<Place>, settings: &Settings, look: &Look, mode: Mode) -> 
                 text: runbook.paper(),
             })
             .collect(),
+        bell: look.bell,
         save_dir: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
         device: None,
     }

@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::CommandError;
 use crate::settings::Settings;
 
@@ -10,7 +12,12 @@ use crate::settings::Settings;
 ///
 /// # Errors
 /// When writing fails.
-pub fn tell(file: &Path, settings: &Settings, out: &mut impl Write) -> Result<(), CommandError> {
+pub fn tell(
+    file: &Path,
+    settings: &Settings,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> Result<(), CommandError> {
     writeln!(out, "{}: no mistakes", file.display())?;
     for environment in settings.environments.values() {
         writeln!(
@@ -25,6 +32,15 @@ pub fn tell(file: &Path, settings: &Settings, out: &mut impl Write) -> Result<()
         for (duty, role) in &environment.roles.by_duty {
             writeln!(out, "    {duty}: {role}")?;
         }
+    }
+    for mute in settings.detections.mutes.iter().filter(|mute| mute.expires <= now) {
+        let rule = crate::model::text::visible(&mute.rule).into_owned();
+        let place = format!("{}:{}", file.display(), mute.line);
+        writeln!(
+            out,
+            "{place}: the mute of {rule} expired at {}: it mutes no more, take it out or renew it",
+            mute.expires
+        )?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod assets;
 pub mod change;
 pub mod config;
 pub mod dependents;
+pub mod detections;
 pub mod events;
 pub mod init;
 pub mod journal;

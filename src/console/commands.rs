@@ -39,6 +39,14 @@ pub enum Command {
     Dependents,
     KeyOfEvent,
     SavePlan,
+    Pause,
+    FindingsOnly,
+    HideUse,
+    Unread,
+    ShowAlarm,
+    DismissAlarm,
+    DismissAlarms,
+    PageOn,
     Undo,
     Resume,
     Note,
@@ -122,7 +130,7 @@ pub const ALL: &[Entry] = &[
     everywhere(Command::Open, "open", &["enter"], "open the detail; on a run: go on").hint("open"),
     everywhere(Command::Back, "back", &["esc"], "back: close, clear the filter, leave"),
     everywhere(Command::StartRunbook, "start", &["r"], "run a runbook on this")
-        .on(&[Screen::Keys, Screen::Runbooks])
+        .on(&[Screen::Keys, Screen::Events, Screen::Runbooks])
         .acts()
         .hint("run a runbook"),
     everywhere(Command::EventsOfKey, "events-of-key", &["e"], "the events of this key")
@@ -139,6 +147,30 @@ pub const ALL: &[Entry] = &[
     everywhere(Command::KeyOfEvent, "key-of-event", &["e"], "the pairs of this event's key")
         .on(&[Screen::Events])
         .hint("its key"),
+    everywhere(
+        Command::Pause,
+        "pause",
+        &["space"],
+        "let the list stand still, or go on; what comes is counted",
+    )
+    .on(&[Screen::Events])
+    .hint("pause"),
+    everywhere(Command::FindingsOnly, "findings-only", &["f"], "only events that a rule speaks of, or all")
+        .on(&[Screen::Events])
+        .hint("findings"),
+    everywhere(
+        Command::HideUse,
+        "hide-use",
+        &["d"],
+        "leave out daily use (Decrypt and its like), or show it",
+    )
+    .on(&[Screen::Events])
+    .hint("hide use"),
+    everywhere(Command::Unread, "unread", &["u"], "the records that could not be read, as they came")
+        .on(&[Screen::Events]),
+    everywhere(Command::ShowAlarm, "show-alarm", &["a"], "go to the event of the alarm at the top"),
+    everywhere(Command::DismissAlarm, "dismiss-alarm", &["x"], "take the alarm at the top away"),
+    everywhere(Command::DismissAlarms, "dismiss-alarms", &["X"], "take all alarms away"),
     everywhere(Command::Undo, "undo", &["u"], "start the runbook that undoes the last verified change")
         .on(&[Screen::Run, Screen::Timeline])
         .acts(),
@@ -197,7 +229,14 @@ pub const ALL: &[Entry] = &[
     everywhere(Command::Left, "left", &["left", "h"], "to the list"),
     everywhere(Command::Right, "right", &["right", "l"], "to the detail"),
     everywhere(Command::PageUp, "page-up", &["pgup", "ctrl-b"], "a page up"),
-    everywhere(Command::PageDown, "page-down", &["pgdn", "ctrl-f", "space"], "a page down"),
+    everywhere(Command::PageDown, "page-down", &["pgdn", "ctrl-f"], "a page down"),
+    everywhere(Command::PageOn, "page-on", &["space"], "a page down, too").on(&[
+        Screen::Keys,
+        Screen::Runbooks,
+        Screen::Timeline,
+        Screen::Health,
+        Screen::Run,
+    ]),
     everywhere(Command::Top, "top", &["home", "g"], "the first"),
     everywhere(Command::Bottom, "bottom", &["end", "G"], "the last"),
     everywhere(Command::Palette, "palette", &[":"], "any command, by its word"),
@@ -206,6 +245,12 @@ pub const ALL: &[Entry] = &[
 ];
 
 impl Command {
+    /// The command that this one is another key for.
+    #[must_use]
+    pub fn plain(self) -> Self {
+        if self == Self::PageOn { Self::PageDown } else { self }
+    }
+
     /// The command's line of the table.
     #[must_use]
     pub fn entry(self) -> &'static Entry {

@@ -61,7 +61,10 @@ fn forget_places(state: &mut State) {
         &mut state.run.text,
         &mut state.run.evidence,
         &mut state.health.scroll,
-    ] {
+    ]
+    .into_iter()
+    .chain(state.events.unread.as_mut().map(|unread| &mut unread.text))
+    {
         scroll.area = Rect::ZERO;
     }
     for list in [

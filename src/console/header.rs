@@ -5,9 +5,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+use super::alarms;
 use super::commands::Command;
 use super::parts::Part;
-use super::screens::Screen;
+use super::screens::{Screen, events};
 use super::state::State;
 use super::theme::Tone;
 use super::widgets::gauge::gauge;
@@ -15,6 +16,7 @@ use super::widgets::text::{fit, width};
 use super::{Mode, Place};
 use crate::inventory::Progress;
 use crate::model::age::ago;
+use crate::model::event::Severity;
 use crate::model::plan::Operation;
 use crate::model::seen::Seen;
 use crate::model::source::{Source, SourceHealth};
@@ -60,8 +62,21 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
         buf.set_string(1, y, text, state.theme.gate_down);
         y += 1;
     }
+    y += alarm(state, buf, line(y));
     tabs(state, buf, line(y));
     y + 1 - area.y
+}
+
+/// The alarm that stands; gives the number of lines that it took.
+fn alarm(state: &State, buf: &mut Buffer, line: Rect) -> u16 {
+    let Some((text, tone)) = alarms::line(state) else { return 0 };
+    let style = state.theme.tone(tone).add_modifier(Modifier::REVERSED | Modifier::BOLD);
+    buf.set_style(line, style);
+    let ways = alarms::ways(state);
+    let room = usize::from(line.width).saturating_sub(width(&ways) + 5);
+    buf.set_stringn(line.x + 1, line.y, fit(&text, room), room, style);
+    put_right(buf, line, &[(ways, style)]);
+    1
 }
 
 /// The place in little room: the program's name goes first, then the end of the incident's.
@@ -322,6 +337,17 @@ pub fn left(span: SignedDuration) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
+/// `✖2 ▲1`: how many severe findings are open.
+fn open(state: &State) -> Vec<Piece> {
+    let (open, _) = events::tally(&state.trail.findings);
+    let severe = [Severity::Critical, Severity::High].into_iter().filter(|one| open[*one as usize] > 0);
+    let told = severe.map(|severity| {
+        let (glyph, tone) = events::look(severity);
+        (format!("{glyph}{} ", open[severity as usize]), state.theme.tone(tone))
+    });
+    told.collect()
+}
+
 fn tabs(state: &mut State, buf: &mut Buffer, line: Rect) {
     state.tabs.clear();
     let theme = &state.theme;
@@ -334,6 +360,11 @@ fn tabs(state: &mut State, buf: &mut Buffer, line: Rect) {
         let style = if active { theme.tab_active } else { theme.tab };
         let start = x;
         (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.right().saturating_sub(x)), style);
+        if tab == Screen::Events {
+            for (text, style) in open(state) {
+                (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.right().saturating_sub(x)), style);
+            }
+        }
         state.tabs.push((tab, Rect { x: start, width: x - start, ..line }));
     }
     let key = |command| state.options.keymap.key(command).map(|key| key.to_string()).unwrap_or_default();

@@ -23,6 +23,7 @@ pub struct Help {
 impl Help {
     /// Scrolls; any other command closes it.
     pub fn on_key(mut self, state: &mut State, command: Option<Command>) -> Vec<Action> {
+        let command = command.map(Command::plain);
         let stays = command.is_some_and(|command| self.scroll.on_command(command));
         if stays {
             state.overlay = Some(Overlay::Help(self));

@@ -3,6 +3,7 @@
 //! Input, snapshots and a run's reports arrive as [`state::Event`]s on one ordered road; [`state::update`]
 //! turns each into [`state::Action`]s; only the runner performs those. Drawing reads the state and nothing else.
 
+mod alarms;
 pub mod columns;
 pub mod commands;
 mod dependents;
@@ -43,7 +44,7 @@ use crate::model::pair::{Inventory, Row};
 use crate::model::seen::{NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
 use crate::respond::view::{Ask, Told};
-use crate::trail::{Backfills, Events, KeyTrail, TrailSource, TrailView};
+use crate::trail::{Backfills, KeyTrail, TrailSource, TrailView};
 
 pub use runner::{ConsoleError, run};
 
@@ -56,6 +57,8 @@ pub struct Sources {
     pub clock: Clock,
     /// Puts text on the clipboard: [`terminal::clipboard`] in production.
     pub clipboard: Clipboard,
+    /// Sounds the bell: [`terminal::bell`] in production.
+    pub bell: Bell,
 }
 
 /// Where the facts of one environment come from.
@@ -94,7 +97,7 @@ impl Feed {
         let inventory = Inventory { rows: vec![row].into(), ..Inventory::default() };
         let health = SourceHealth { failing: Some((now, why)), ..SourceHealth::default() };
         let source = TrailSource { health, ..TrailSource::new(Source::Trail(environment.to_owned())) };
-        let trail = TrailView { events: Events::default(), sources: vec![source] };
+        let trail = TrailView { sources: vec![source], ..TrailView::default() };
         Self {
             inventory: watch::channel(Arc::new(inventory)).1,
             trail: watch::channel(Arc::new(trail)).1,
@@ -109,6 +112,9 @@ impl Feed {
 
 /// Puts text on a clipboard.
 pub type Clipboard = Box<dyn FnMut(&str) -> io::Result<()> + Send>;
+
+/// Sounds a bell.
+pub type Bell = Box<dyn FnMut() -> io::Result<()> + Send>;
 
 /// The two ends of `respond`'s channels.
 pub struct Responder {
@@ -131,6 +137,8 @@ pub struct Options {
     pub columns: Vec<Column>,
     /// The file that keeps the columns for the next start.
     pub columns_file: Option<PathBuf>,
+    /// Whether an alarm sounds the terminal's bell.
+    pub bell: bool,
     /// Where saved screens and plans go.
     pub save_dir: PathBuf,
     /// The operator's MFA device, where it is a simulated one that the screen can show.

@@ -54,6 +54,13 @@ impl StartForm {
         self
     }
 
+    /// The same, with a reason to begin with.
+    #[must_use]
+    pub fn because(mut self, reason: &str) -> Self {
+        self.reason.insert(reason);
+        self
+    }
+
     pub fn insert(&mut self, text: &str) {
         match self.field {
             Field::Runbook => {}

@@ -60,6 +60,7 @@ pub async fn run<B: Backend>(
         let snapshot = Snapshot::of(inventory, &state.options.places[part].age, state.now);
         update(&mut state, Event::Inventory(part, Arc::new(snapshot)));
     }
+    super::alarms::know(&mut state);
 
     let mut looking = Looking::default();
     loop {
@@ -277,6 +278,8 @@ fn perform<B: Backend>(
                 }
             }
         }
+        // A terminal that cannot ring has the alarm on its screen all the same.
+        Action::Ring => drop((sources.bell)()),
         Action::Copy { text, what } => state.say(match (sources.clipboard)(&text) {
             Ok(()) => Words::good(format!("copied {what} (OSC 52; a terminal may refuse it without a word)")),
             Err(error) => {

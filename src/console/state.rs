@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use ratatui::crossterm::event::{Event as Input, KeyEvent, KeyEventKind};
 use ratatui::layout::Rect;
 
+use super::alarms::{self, Alarms};
 use super::commands::Command;
 use super::dependents::DependentsPane;
 use super::help::Help;
@@ -70,6 +71,8 @@ pub enum Action {
     Refresh,
     /// Read a key's own events back.
     ReadBack(KeyArn),
+    /// Sounds the terminal's bell.
+    Ring,
     /// Ask CloudTrail about one key.
     ReadKeyTrail(KeyArn),
     Exit(Exit),
@@ -136,6 +139,8 @@ pub struct State {
     pub runbooks: RunbooksScreen,
     pub run: RunScreen,
     pub timeline: TimelineScreen,
+    /// What is new and severe.
+    pub alarms: Alarms,
     pub health: HealthScreen,
     /// Where tabs were drawn, for the mouse.
     pub tabs: Vec<(Screen, Rect)>,
@@ -185,6 +190,7 @@ impl State {
             runbooks: RunbooksScreen::default(),
             run: RunScreen::default(),
             timeline: TimelineScreen::default(),
+            alarms: Alarms::at(now),
             health: HealthScreen::default(),
             tabs: Vec::new(),
             can_act,
@@ -248,6 +254,8 @@ pub fn update(state: &mut State, event: Event) -> Vec<Action> {
             state.parts[part].trail = trail;
             state.look_at(state.focus);
             events::refresh(state);
+            state.dirty = true;
+            return alarms::raise(state, part);
         }
         Event::KeyTrail(key, answer) => state.dependents.answered(key, answer),
         Event::Progress(part, progress) => state.parts[part].progress = progress,
@@ -418,7 +426,7 @@ fn refilter(state: &mut State) {
 /// Does what a command says: here where it means the same everywhere, else on the screen.
 pub fn perform(state: &mut State, command: Command) -> Vec<Action> {
     state.dirty = true;
-    match command {
+    match command.plain() {
         Command::Help => state.overlay = Some(Overlay::Help(Help::default())),
         Command::Palette => state.overlay = Some(Overlay::Palette(Palette::default())),
         Command::Filter => state.filtering = filter(state).is_some(),
@@ -442,7 +450,10 @@ pub fn perform(state: &mut State, command: Command) -> Vec<Action> {
         Command::Resume => return resume(state),
         Command::Note if state.can_act => state.overlay = Some(Overlay::Note(NoteForm::default())),
         Command::Note => state.say_read_only(),
-        _ => return on_screen(state, command),
+        Command::ShowAlarm => alarms::show(state),
+        Command::DismissAlarm => alarms::dismiss(state),
+        Command::DismissAlarms => alarms::dismiss_all(state),
+        command => return on_screen(state, command),
     }
     Vec::new()
 }

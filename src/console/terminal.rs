@@ -11,6 +11,7 @@ use ratatui::crossterm::cursor::Show;
 use ratatui::crossterm::event::{
     self, DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture, Event,
 };
+use ratatui::crossterm::style::Print;
 use ratatui::crossterm::terminal::{
     BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
     disable_raw_mode, enable_raw_mode,
@@ -19,7 +20,7 @@ use ratatui::crossterm::{execute, queue};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 
-use super::Clipboard;
+use super::{Bell, Clipboard};
 
 /// A terminal in raw mode on its alternate screen; dropping it gives the terminal back as it was.
 pub struct OpenTerminal {
@@ -111,6 +112,12 @@ pub fn input() -> io::Result<impl Stream<Item = io::Result<Event>>> {
 #[must_use]
 pub fn clipboard() -> Clipboard {
     Box::new(|text| execute!(stdout(), CopyToClipboard::to_clipboard_from(text)))
+}
+
+/// Sounds the terminal's bell. A terminal may show it instead, or do nothing.
+#[must_use]
+pub fn bell() -> Bell {
+    Box::new(|| execute!(stdout(), Print('\x07')))
 }
 
 /// Ends when the process is asked to: SIGTERM, SIGINT from outside, or SIGHUP (a closed SSH session).

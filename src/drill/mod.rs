@@ -24,7 +24,9 @@ use crate::model::catalog::ServerName;
 use crate::model::duty::Duty;
 use crate::model::selector::{AliasPattern, KeySelector};
 use crate::settings::secrecy_text::SecretText;
-use crate::settings::{AuditSettings, Environment, Mfa, PasswordFrom, Roles, SIMULATED, SqlServerSettings};
+use crate::settings::{
+    AuditSettings, Environment, Mfa, PasswordFrom, Roles, SIMULATED, SqlServerSettings, TrailSettings,
+};
 use crate::simulator::aws::front::NoAnswer as NoWireAnswer;
 use crate::simulator::clock::VirtualClock;
 use crate::simulator::traffic::Traffic;
@@ -136,7 +138,14 @@ fn environment(simulator: &Simulator) -> Environment {
         profile: None,
         endpoint: None,
         sql: servers.into_iter().map(server).collect(),
-        trail: crate::settings::TrailSettings::default(),
+        trail: TrailSettings {
+            roles: ["EmergencyKeyAdmin", "KeyRecoveryAdmin"]
+                .iter()
+                .flat_map(|role| seed::ENVIRONMENTS.map(|stage| format!("BuzzTutor{role}-{stage}")))
+                .collect(),
+            secrets: vec!["emergency-procedures".into()],
+            ..TrailSettings::default()
+        },
         alert_topic: Some(format!("arn:aws:sns:{}:{}:{}", seed::HOME, seed::ACCOUNT, seed::ALERT_TOPIC)),
         audit,
         age: age_policies(simulator.clock().now()),

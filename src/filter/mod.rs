@@ -15,6 +15,7 @@
 
 mod expr;
 mod loose;
+mod moment;
 mod parse;
 mod value;
 
@@ -22,6 +23,7 @@ use std::ops::Range;
 
 pub use expr::Expr;
 pub use loose::{BETWEEN, Loose, Walk};
+pub use moment::Stretch;
 pub use value::{Bounds, Kind, Test};
 
 use crate::model::text::visible;

@@ -1,5 +1,7 @@
 //! What stands after a field's colon, read as the field's kind has it.
 
+use super::moment::{self, Stretch};
+
 /// What a field takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -16,6 +18,8 @@ pub enum Kind {
     /// A span of time (`90s`, `2h`, `7d`; a bare number, as it stands while it is typed, is minutes): no longer than
     /// that, where nothing else is said. Or one of these words.
     Span(&'static [&'static str]),
+    /// A time in UTC, or a stretch of it: see [`Stretch`].
+    Moment,
     /// Bytes (`4096`, `64k`, `1m`).
     Size,
     /// `NAME`, or `NAME=VALUE`.
@@ -31,6 +35,8 @@ pub enum Test {
     Words(Vec<&'static str>),
     /// Of [`Kind::Number`]; of [`Kind::Days`] in days, [`Kind::Span`] in seconds, [`Kind::Size`] in bytes.
     Within(Bounds),
+    /// Of [`Kind::Moment`].
+    During(Stretch),
     /// Of [`Kind::Named`]: the whole name, and a part of the value.
     Named { name: String, value: Option<String> },
 }
@@ -58,7 +64,7 @@ impl Test {
             Self::Text { text, whole: true } => field == text,
             Self::Text { text, whole: false } => field.contains(text.as_str()),
             Self::Words(words) => words.contains(&field),
-            Self::Within(_) | Self::Named { .. } => false,
+            Self::Within(_) | Self::During(_) | Self::Named { .. } => false,
         }
     }
 
@@ -105,6 +111,7 @@ pub(super) fn read(kind: Kind, text: &str) -> Result<Option<Test>, ()> {
             let value = value.filter(|value| !value.is_empty()).map(str::to_owned);
             Ok((!name.is_empty()).then(|| Test::Named { name: name.to_owned(), value }))
         }
+        Kind::Moment => Ok(moment::read(&text.trim().to_lowercase())?.map(Test::During)),
         _ if operand.is_empty() => Ok(None),
         Kind::Words(all) => words(all).map(Some),
         Kind::Level(all) => level(all, op.unwrap_or(Op::AtLeast), &operand).map(Some),
@@ -216,6 +223,7 @@ impl Kind {
             Self::Number => "a number, e.g. 4, >=2".to_owned(),
             Self::Days(words) => or("days, e.g. >80, <=12w", words),
             Self::Span(words) => or("a time, e.g. 2h, >7d, <30m", words),
+            Self::Moment => "a UTC time, e.g. 14:02, 2026-11-23, >14:00, 14:00..14:30".to_owned(),
             Self::Size => "a size in bytes, e.g. 4096, >64k".to_owned(),
             Self::Named => "NAME or NAME=VALUE".to_owned(),
         }

@@ -121,7 +121,16 @@ impl Severity {
     }
 }
 
+/// KMS's name in CloudTrail.
+pub const KMS: &str = "kms.amazonaws.com";
+
 impl KeyEvent {
+    /// Whether it is cryptographic use of a key, or an attempt at it.
+    #[must_use]
+    pub fn is_use(&self) -> bool {
+        self.source.raw() == KMS && super::usage::is_cryptographic(self.name.raw())
+    }
+
     /// Whether the service did it by itself, without a call: a rotation, a deletion come due.
     #[must_use]
     pub fn is_service_event(&self) -> bool {
@@ -133,33 +142,5 @@ impl KeyEvent {
     pub fn crosses_accounts(&self) -> bool {
         self.shared_id.is_some()
             || matches!((&self.who.account, &self.recipient), (Some(caller), Some(owner)) if caller != owner)
-    }
-
-    /// The event in one sentence, made fit for a screen: who, through what, did what to which key, from where, and how it ended.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        let role = match (&self.who.role, self.who.mfa) {
-            (Some(role), Some(true)) => format!(" (via {role}, MFA)"),
-            (Some(role), Some(false)) => format!(" (via {role}, no MFA)"),
-            (Some(role), None) => format!(" (via {role})"),
-            (None, Some(true)) => " (MFA)".to_owned(),
-            (None, _) => String::new(),
-        };
-        let key = self
-            .keys
-            .first()
-            .map(ToString::to_string)
-            .or_else(|| self.key_as_typed.as_ref().map(ToString::to_string));
-        let on = key.map(|key| format!(" on {key}")).unwrap_or_default();
-        let outcome = match &self.outcome {
-            Outcome::Allowed => "allowed".to_owned(),
-            Outcome::DryRun => "a dry run, nothing happened".to_owned(),
-            Outcome::Denied { code, .. } => format!("denied ({})", super::text::visible(code)),
-            Outcome::Failed { code, .. } => format!("failed ({})", super::text::visible(code)),
-        };
-        format!(
-            "{}{role} called {}{on} from {} at {}; {outcome}",
-            self.who.name, self.name, self.from, self.at
-        )
     }
 }

@@ -90,7 +90,7 @@ impl Usage {
         let mut users: BTreeMap<Caller, KeyUser> = BTreeMap::new();
         let counts = |event: &&KeyEvent| {
             event.at >= since
-                && is_cryptographic(event.name.raw())
+                && event.is_use()
                 && event.keys.contains(key)
                 && event.outcome != Outcome::DryRun
         };

@@ -6,6 +6,7 @@
 mod actor;
 mod asks;
 mod change;
+mod incidents;
 mod key_policy;
 mod planning;
 mod run;
@@ -30,6 +31,8 @@ use crate::model::pair::Inventory;
 use crate::runbook::Library;
 use crate::trail::TrailView;
 use view::{Ask, Told};
+
+pub use incidents::learn_incidents;
 
 /// How many wishes may wait while the program is at work.
 const ASKS: usize = 32;

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::age::{RawAge, RawMark};
+use super::detections::RawDetections;
 use super::roles::RawRoles;
 use super::{
     AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, Settings, SqlServerSettings,
@@ -125,6 +127,8 @@ struct RawSettings {
     #[serde(default)]
     console: RawConsole,
     #[serde(default)]
+    detections: RawDetections,
+    #[serde(default)]
     environments: BTreeMap<Spanned<String>, RawEnvironment>,
 }
 
@@ -133,6 +137,7 @@ struct RawSettings {
 struct RawConsole {
     theme: Option<String>,
     events: Option<Spanned<usize>>,
+    bell: Option<bool>,
     columns: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
@@ -201,8 +206,13 @@ pub(super) struct Reader<'a> {
 
 impl Reader<'_> {
     pub(super) fn mistake(&mut self, offset: Option<usize>, reason: String) {
-        let line = offset.map(|at| self.text.get(..at).map_or(1, |head| head.matches('\n').count() + 1));
+        let line = offset.map(|at| self.line(at));
         self.mistakes.push(Mistake { file: self.file.to_owned(), line, reason });
+    }
+
+    /// The line, from 1, of a place in the text.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.text.get(..offset).map_or(1, |head| head.matches('\n').count() + 1)
     }
 
     fn settings(&mut self, raw: RawSettings, state_dir: PathBuf) -> Settings {
@@ -216,11 +226,15 @@ impl Reader<'_> {
             self.mistake(Some(default.span().start), reason);
         }
         let events = self.events(raw.console.events.as_ref());
-        let environments = raw
+        let detections = Arc::new(self.detections(raw.detections));
+        let mut environments: BTreeMap<_, _> = raw
             .environments
             .into_iter()
             .map(|(name, raw)| (name.get_ref().clone(), self.environment(&name, raw, events)))
             .collect();
+        for environment in environments.values_mut() {
+            environment.trail.detections = Arc::clone(&detections);
+        }
         Settings {
             environments,
             default_environment: raw.default_environment.map(Spanned::into_inner),
@@ -229,7 +243,9 @@ impl Reader<'_> {
                 events,
                 columns: self.columns(&raw.console.columns.unwrap_or_default()),
                 keys: raw.console.keys,
+                bell: raw.console.bell.unwrap_or(true),
             },
+            detections,
             state_dir,
             runbook_dirs: raw.runbook_dirs,
         }
@@ -263,6 +279,7 @@ impl Reader<'_> {
                 events: self.events(raw.trail.events.as_ref()).or(events).unwrap_or(TrailSettings::EVENTS),
                 roles: raw.trail.roles,
                 secrets: raw.trail.secrets,
+                ..TrailSettings::default()
             },
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
             audit,

@@ -1,14 +1,17 @@
 //! Settings: files, environment variables and flags, later ones winning, validated into one [`Settings`].
 
 mod age;
+mod detections;
 mod load;
 mod roles;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::SignedDuration;
 
+use crate::detect::Detections;
 use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
 use crate::model::column::Column;
@@ -37,6 +40,7 @@ pub struct Settings {
     /// The environment used where `-e` names none.
     pub default_environment: Option<String>,
     pub console: ConsoleSettings,
+    pub detections: Arc<Detections>,
     /// Where journals, logs and kept inventories live: `$XDG_STATE_HOME/portcullis` by default.
     pub state_dir: PathBuf,
     /// Folders of the user's own runbooks.
@@ -44,7 +48,7 @@ pub struct Settings {
 }
 
 /// How the console looks and answers.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ConsoleSettings {
     /// `dark`, `light`, `high-contrast`, `colour-blind` or `monochrome`; `NO_COLOR` picks the last.
     pub theme: Option<String>,
@@ -54,6 +58,14 @@ pub struct ConsoleSettings {
     pub columns: Option<Vec<Column>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
+    /// Whether the terminal's bell sounds for what is new and severe; true by default.
+    pub bell: bool,
+}
+
+impl Default for ConsoleSettings {
+    fn default() -> Self {
+        Self { theme: None, events: None, columns: None, keys: BTreeMap::new(), bell: true }
+    }
 }
 
 /// One environment: an account, its Regions, its SQL servers.
@@ -100,6 +112,8 @@ pub struct TrailSettings {
     pub roles: Vec<String>,
     /// Secrets whose reading is watched, by a part of their name or ARN: the emergency procedures.
     pub secrets: Vec<String>,
+    /// What the house sets about detections; the same in every environment.
+    pub detections: Arc<Detections>,
 }
 
 impl TrailSettings {
@@ -109,7 +123,7 @@ impl TrailSettings {
 
 impl Default for TrailSettings {
     fn default() -> Self {
-        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new() }
+        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new(), detections: Arc::default() }
     }
 }
 

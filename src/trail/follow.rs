@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::files::{Found, Tally, load_into};
+use super::rules::rules_of;
 use super::store::{Batch, Store};
 use super::sweep::{Page, Step, Sweep};
 use super::view::{Backfill, TrailSource, TrailView};
@@ -22,6 +23,7 @@ use super::watched::KMS;
 use super::{Filter, Unparsed};
 use crate::clock::Clock;
 use crate::cloud::{Failure, Lookup, TrailReads};
+use crate::detect::{Context, Engine};
 use crate::estate::Estate;
 use crate::model::arn::KeyArn;
 use crate::model::source::Source;
@@ -80,6 +82,7 @@ impl Default for FollowOptions {
 pub struct Follower {
     views: watch::Receiver<Arc<TrailView>>,
     backfills: Backfills,
+    circumstances: watch::Sender<Context>,
     tasks: Vec<JoinHandle<()>>,
     stop: Arc<AtomicBool>,
 }
@@ -149,17 +152,25 @@ impl Follower {
             tasks.push(tokio::task::spawn_blocking(move || reader.read(&found, &news)));
             sources.push(standing);
         }
-        let store = Store::new(options.capacity);
-        let view = TrailView { events: store.events().clone(), sources };
+        let engine = estate.map_or_else(Engine::default, rules_of);
+        let (circumstances, learnt) = watch::channel(engine.context().clone());
+        let store = Store::new(options.capacity).with_rules(engine);
+        let view = TrailView { events: store.events().clone(), findings: Arc::default(), sources };
         let (publish, views) = watch::channel(Arc::new(view.clone()));
-        tasks.push(tokio::spawn(keep(store, view, keeper_ear, publish)));
-        Self { views, backfills: Backfills(backfills), tasks, stop }
+        tasks.push(tokio::spawn(keep(store, view, clock.clone(), keeper_ear, learnt, publish)));
+        Self { views, backfills: Backfills(backfills), circumstances, tasks, stop }
     }
 
     /// What is known, now and after each change.
     #[must_use]
     pub fn views(&self) -> watch::Receiver<Arc<TrailView>> {
         self.views.clone()
+    }
+
+    /// To tell the rules what else is known: names, incidents, what the inventory says.
+    #[must_use]
+    pub fn circumstances(&self) -> watch::Sender<Context> {
+        self.circumstances.clone()
     }
 
     /// To ask for one key's events.
@@ -180,21 +191,31 @@ impl Drop for Follower {
 async fn keep(
     mut store: Store,
     mut view: TrailView,
+    clock: Clock,
     mut ear: mpsc::Receiver<News>,
+    mut learnt: watch::Receiver<Context>,
     publish: watch::Sender<Arc<TrailView>>,
 ) {
-    while let Some(mut news) = ear.recv().await {
-        // Whatever else has come by now is published with it.
-        loop {
-            news.page.keep(&mut store);
-            store.add(news.batch);
-            news.unparsed.into_iter().for_each(|unparsed| store.note_unparsed(unparsed));
-            view.sources[news.source] = news.standing;
-            match ear.try_recv() {
-                Ok(next) => news = next,
-                Err(_) => break,
+    loop {
+        let mut news = tokio::select! {
+            news = ear.recv() => match news {
+                Some(news) => Some(news),
+                None => return,
+            },
+            Ok(()) = learnt.changed() => {
+                store.learn(learnt.borrow_and_update().clone());
+                None
             }
+        };
+        // Whatever else has come by now is published with it.
+        while let Some(one) = news {
+            one.page.keep(&mut store);
+            store.add(one.batch);
+            one.unparsed.into_iter().for_each(|unparsed| store.note_unparsed(unparsed));
+            view.sources[one.source] = one.standing;
+            news = ear.try_recv().ok();
         }
+        view.findings = store.judge(clock.now()).into();
         view.events = store.events().clone();
         publish.send_replace(Arc::new(view.clone()));
     }

@@ -67,6 +67,13 @@ impl EventLine {
     }
 }
 
+/// An event in one sentence, fit for a screen.
+#[must_use]
+pub fn sentence(event: &KeyEvent, names: &KeyNames, now: Timestamp) -> String {
+    let has_key = !event.keys.is_empty() || event.key_as_typed.is_some();
+    event.told(has_key.then(|| key(event, names)).as_deref(), &time(event.at, now))
+}
+
 fn time(at: Timestamp, now: Timestamp) -> String {
     let (day, today) = (at.strftime("%Y-%m-%d").to_string(), now.strftime("%Y-%m-%d").to_string());
     if day == today {

@@ -7,10 +7,12 @@ use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use super::parse::{Unparsed, parse};
+use super::rules::rules_of;
 use super::store::{Batch, Store};
 use super::view::{TrailSource, TrailView};
 use super::watched::{KMS, tells_of_keys};
 use crate::cloud::{Failure, Lookup, TrailReads};
+use crate::detect::Engine;
 use crate::estate::Estate;
 use crate::model::event::KeyEvent;
 use crate::model::seen::Cause;
@@ -39,9 +41,14 @@ impl Default for Limits {
 /// Reads the events of the last `since`, once, in every Region: changes first, then the use of keys. A failure stands
 /// in its source's health, beside what was read before it came.
 pub async fn load_once(estate: &Estate, since: SignedDuration, limits: Limits) -> TrailView {
+    load_judged(estate, rules_of(estate), since, limits).await
+}
+
+/// The same, judged by these rules.
+pub async fn load_judged(estate: &Estate, rules: Engine, since: SignedDuration, limits: Limits) -> TrailView {
     let regions = estate.environment.regions.iter();
     let read = join_all(regions.map(|region| load_region(estate, region, since, limits))).await;
-    let mut store = Store::new(limits.events);
+    let mut store = Store::new(limits.events).with_rules(rules);
     let mut sources = Vec::new();
     for (source, pages) in read {
         sources.push(source);
@@ -49,7 +56,8 @@ pub async fn load_once(estate: &Estate, since: SignedDuration, limits: Limits) -
             page.keep(&mut store);
         }
     }
-    TrailView { events: store.events().clone(), sources }
+    let findings = store.judge(estate.clock.now()).into();
+    TrailView { events: store.events().clone(), findings, sources }
 }
 
 async fn load_region(

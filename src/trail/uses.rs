@@ -213,7 +213,7 @@ mod tests {
     fn view(region: &str, since: Option<i64>, minutes: &[i64]) -> TrailView {
         let source =
             TrailSource { uses_since: since.map(ago), ..TrailSource::new(Source::Trail(region.to_owned())) };
-        TrailView { events: store(minutes).events().clone(), sources: vec![source] }
+        TrailView { events: store(minutes).events().clone(), sources: vec![source], ..TrailView::default() }
     }
 
     fn asked(since: i64, until: i64, minutes: &[i64]) -> Seen<Arc<KeyTrail>> {

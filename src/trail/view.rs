@@ -1,9 +1,12 @@
 //! What is known of the trail at one moment, and from where.
 
+use std::sync::Arc;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::files::Tally;
 use super::store::Events;
+use crate::detect::Finding;
 use crate::model::arn::KeyArn;
 use crate::model::seen::NotVisible;
 use crate::model::source::{Source, SourceHealth};
@@ -12,6 +15,8 @@ use crate::model::source::{Source, SourceHealth};
 #[derive(Clone, Debug, Default)]
 pub struct TrailView {
     pub events: Events,
+    /// What the rules found in them, the newest first; muted ones are marked.
+    pub findings: Arc<[Finding]>,
     /// Where events come from: the home Region's trail first.
     pub sources: Vec<TrailSource>,
 }

@@ -96,7 +96,7 @@ async fn the_events_screen_shows_what_would_deceive() {
     sources.feeds[0].trail = trail;
     let saved = tempfile::tempdir().unwrap();
     let options = house.options(Mode::Watch, saved.path());
-    operate(sources, options, (160, 45), async |operator: &mut Operator| {
+    operate(sources, options, (160, 60), async |operator: &mut Operator| {
         operator.press("2");
         operator.see("[2 Events]").await;
         operator.press("/");

@@ -2,6 +2,7 @@
 //!
 //! One binary for all of it, because linking is what costs.
 
+mod findings;
 mod headless;
 mod hostile;
 mod killed;

@@ -80,6 +80,7 @@ impl House {
             no_color: false,
             keymap: Keymap::new(&BTreeMap::new()).unwrap(),
             runbooks: runbooks.iter().map(card).collect(),
+            bell: true,
             save_dir: save_dir.to_owned(),
             device: Some(self.stage.device()),
         }

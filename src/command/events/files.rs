@@ -2,17 +2,21 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::output::{self, Format};
+use super::super::output;
 use super::super::{CommandError, Exit};
-use super::{print, read_filter};
+use super::answer::Answer;
+use super::{Format, Wanted, read_filter};
+use crate::detect::{Context, Detections, Engine};
 use crate::model::text::visible;
-use crate::trail::files::{Found, Tally, count_by, load};
-use crate::trail::{Column, Count, Filter, KeyNames, Unparsed};
+use crate::settings::TrailSettings;
+use crate::trail::files::{Found, Tally, count_by, load_into};
+use crate::trail::{Column, Count, Filter, KeyNames, Store, Unparsed};
 
 /// Reasons of records not understood that are told, at most.
 const REASONS: usize = 3;
@@ -22,12 +26,11 @@ const REASONS: usize = 3;
 pub struct FromFiles {
     /// Files, folders, or `-` for standard input.
     pub paths: Vec<PathBuf>,
-    pub format: Format,
-    pub filter: String,
-    /// None goes back as far as the files do.
-    pub since: Option<SignedDuration>,
-    /// Events printed at most, the newest.
-    pub limit: usize,
+    pub wanted: Wanted,
+    /// Whether `since` is to be kept to: else it goes back as far as the files do.
+    pub is_bounded: bool,
+    /// What settings say about detections.
+    pub detections: Arc<Detections>,
     /// Counts events by this instead of listing them.
     pub count_by: Option<Column>,
     /// Whether somebody is there to read how it went.
@@ -54,17 +57,25 @@ pub fn from_files(
     out: &mut impl Write,
     mut say: impl FnMut(&str),
 ) -> Result<(), CommandError> {
-    let filter = read_filter(&wanted.filter)?;
-    let filter = wanted.since.map_or(filter.clone(), |since| filter.and_since(since));
+    let filter = read_filter(&wanted.wanted)?;
+    let filter = if wanted.is_bounded { filter.and_since(wanted.wanted.since) } else { filter };
     let found = Found::under(&wanted.paths).map_err(|missing| CommandError::usage(missing.to_string()))?;
     if let Some(words) = found.passed_over.in_words() {
         say(&words);
     }
-    let tally = match wanted.count_by {
-        Some(column) => counted(wanted, column, &found, &filter, now, stop, out, &mut say)?,
-        None => listed(wanted, &found, &filter, now, stop, out, &mut say)?,
+    let (tally, answered) = match wanted.count_by {
+        Some(column) => counted(wanted, column, &found, &filter, now, stop, out, &mut say),
+        None => listed(wanted, &found, &filter, now, stop, out, &mut say),
     };
-    told(&tally, wanted.is_watched, &mut say)
+    let read = told(&tally, wanted.is_watched, &mut say);
+    match (answered, read) {
+        // One exit code has to do for both; what was found is the worse news.
+        (Err(found), Err(unread)) => {
+            say(&unread.say);
+            Err(found)
+        }
+        (answered, read) => answered.and(read),
+    }
 }
 
 #[expect(clippy::too_many_arguments, reason = "two halves of one function")]
@@ -77,16 +88,16 @@ fn counted(
     stop: &AtomicBool,
     out: &mut impl Write,
     say: &mut impl FnMut(&str),
-) -> Result<Tally, CommandError> {
+) -> (Tally, Result<(), CommandError>) {
     let counted = count_by(found, column, filter, now, stop);
     if counted.repeated > 0 {
         say(&format!("{} records repeat an event, and were not counted again", counted.repeated));
     }
     not_understood(counted.unparsed.iter(), counted.tally.unparsed, say);
-    print_counts(&counted.counts, wanted.format, out)?;
-    Ok(counted.tally)
+    (counted.tally, print_counts(&counted.counts, wanted.wanted.format, out))
 }
 
+/// Reads everything, since rules judge an event in the light of others, and tells what matches.
 fn listed(
     wanted: &FromFiles,
     found: &Found,
@@ -95,16 +106,27 @@ fn listed(
     stop: &AtomicBool,
     out: &mut impl Write,
     say: &mut impl FnMut(&str),
-) -> Result<Tally, CommandError> {
-    let (store, tally) = load(found, wanted.limit, filter, now, stop);
+) -> (Tally, Result<(), CommandError>) {
+    let engine = Engine::new(Arc::clone(&wanted.detections), Context::default());
+    let room = wanted.wanted.limit.max(TrailSettings::EVENTS);
+    let mut store = Store::new(room).with_rules(engine);
+    let tally = load_into(found, &Filter::default(), now, stop, |loaded| {
+        store.add(loaded.batch);
+        loaded.unparsed.into_iter().for_each(|unparsed| store.note_unparsed(unparsed));
+        true
+    });
+    let findings = store.judge(now);
     let events = store.events();
     if events.dropped() > 0 {
-        say(&format!("{} older events match too; --limit shows more", events.dropped()));
+        say(&format!(
+            "{} events older than the newest {room} are not listed: --limit makes room for more",
+            events.dropped()
+        ));
     }
     not_understood(events.unparsed().map(AsRef::as_ref), tally.unparsed, say);
-    let all = events.matching(&Filter::default().question(&KeyNames::default(), now));
-    print(events, &all, &KeyNames::default(), now, wanted.format, out)?;
-    Ok(tally)
+    let answer = Answer { events, findings: &findings, names: &KeyNames::default(), now };
+    let answered = answer.tell(&wanted.wanted, filter, out, say);
+    (tally, answered)
 }
 
 fn print_counts(counts: &[Count], format: Format, out: &mut impl Write) -> Result<(), CommandError> {
@@ -112,16 +134,23 @@ fn print_counts(counts: &[Count], format: Format, out: &mut impl Write) -> Resul
     let cells =
         |count: &Count| [count.events.to_string(), count.text.clone().unwrap_or_else(|| "–".to_owned())];
     match format {
-        Format::Json => output::json(out, &lines().collect::<Vec<_>>())?,
-        Format::Jsonl => output::jsonl(out, lines())?,
-        Format::Csv => output::csv(
+        Format::As(output::Format::Json) => output::json(out, &lines().collect::<Vec<_>>())?,
+        Format::As(output::Format::Jsonl) => output::jsonl(out, lines())?,
+        Format::As(output::Format::Csv) => output::csv(
             out,
             &["events", "value"],
             counts.iter().map(|count| {
                 [count.events.to_string(), visible(count.text.as_deref().unwrap_or_default()).into_owned()]
             }),
         )?,
-        Format::Table => output::table(out, &["events", "value"], counts.iter().map(cells))?,
+        Format::Ocsf => {
+            return Err(CommandError::usage(
+                "OCSF has no words for counts: --format takes table, json, jsonl or csv with --count-by",
+            ));
+        }
+        Format::As(output::Format::Table) => {
+            output::table(out, &["events", "value"], counts.iter().map(cells))?;
+        }
     }
     Ok(())
 }

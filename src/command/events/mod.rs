@@ -1,75 +1,113 @@
-//! `events`: recent key events, newest first; from an account, or from trail logs in files.
+//! `events`: recent key events, newest first, or what the rules find in them; from an account, or from trail logs in
+//! files.
 
+mod answer;
 mod files;
+mod follow;
 
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
-use super::output::{self, Format};
+use super::output;
 use super::{CommandError, Exit};
+use crate::detect::{Context, Engine};
 use crate::estate::Estate;
-use crate::trail::{EventLine, EventRecord, Events, Filter, KeyNames, Limits, load_once};
+use crate::model::event::Severity;
+use crate::respond::learn_incidents;
+use crate::trail::{EventLine, Filter, KeyNames, Limits, context_of, load_judged};
+use answer::Answer;
 
 pub use files::{FromFiles, from_files};
+pub use follow::follow;
 
 const HEAD: [&str; 7] = ["time", "severity", "who", "what", "key", "from", "outcome"];
 
 /// CloudTrail's page.
 const PAGE: usize = 50;
 
-/// Loads the events of the last `since`, `limit` at most, and prints those that `filter` lets through.
+/// How events and findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    As(output::Format),
+    /// OCSF, an object a line.
+    Ocsf,
+}
+
+/// What is to be told.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub format: Format,
+    pub filter: String,
+    /// A key's name, ARN or id, or a part of one.
+    pub key: Option<String>,
+    pub since: SignedDuration,
+    /// Events printed at most, the newest.
+    pub limit: usize,
+    /// What the rules find, instead of the events.
+    pub findings: bool,
+    pub min_severity: Option<Severity>,
+    /// The command fails where a finding is as bad as this or worse.
+    pub fail_on: Option<Severity>,
+    /// Where journals lie that tell of incidents.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// Loads the events of `since`, `limit` at most, and prints those that the filter lets through, or what the rules find
+/// in them.
 ///
 /// # Errors
-/// A filter that cannot be understood, before anything is asked; a trail that cannot be read, after printing what came.
+/// A filter that cannot be understood, before anything is asked; a trail that cannot be read, or a finding to fail on,
+/// after printing what came.
 pub async fn run(
     estate: &Arc<Estate>,
-    format: Format,
-    filter: &str,
-    since: SignedDuration,
-    limit: usize,
+    wanted: &Wanted,
     out: &mut impl Write,
+    mut say: impl FnMut(&str),
 ) -> Result<(), CommandError> {
-    let filter = read_filter(filter)?;
-    let limits = Limits { pages: limit.div_ceil(PAGE).max(1), events: limit };
-    let view = load_once(estate, since, limits).await;
-    let (names, now) = (names(estate).await, estate.clock.now());
-    let shown = view.events.matching(&filter.question(&names, now));
-    print(&view.events, &shown, &names, now, format, out)?;
+    let filter = read_filter(wanted)?;
+    let limits = Limits { pages: wanted.limit.div_ceil(PAGE).max(1), events: wanted.limit };
+    let names = names(estate).await;
+    let rules = Engine::new(
+        Arc::clone(&estate.environment.trail.detections),
+        context(estate, wanted, &names, &mut say),
+    );
+    let view = load_judged(estate, rules, wanted.since, limits).await;
+    let answer =
+        Answer { events: &view.events, findings: &view.findings, names: &names, now: estate.clock.now() };
+    let told = answer.tell(wanted, &filter, out, &mut say);
     match view.failing() {
-        None => Ok(()),
-        Some((source, why)) => Err(CommandError {
-            exit: Exit::Failed,
-            say: format!("the list is not complete: {source} could not be read: {}", why.reason),
-        }),
-    }
-}
-
-fn read_filter(text: &str) -> Result<Filter, CommandError> {
-    Filter::parse(text).map_err(|bad| CommandError::usage(bad.to_string()))
-}
-
-/// Prints the events of these ranks.
-fn print(
-    events: &Events,
-    ranks: &[u32],
-    names: &KeyNames,
-    now: Timestamp,
-    format: Format,
-    out: &mut impl Write,
-) -> Result<(), CommandError> {
-    let shown = ranks.iter().filter_map(|rank| events.get(*rank as usize));
-    let records = || shown.clone().map(|event| EventRecord::of(&event, names));
-    match format {
-        Format::Json => output::json(out, &records().collect::<Vec<_>>())?,
-        Format::Jsonl => output::jsonl(out, records())?,
-        Format::Csv => output::csv(out, &EventRecord::CSV_HEADER, records().map(|record| record.csv_row()))?,
-        Format::Table => {
-            output::table(out, &HEAD, shown.map(|event| cells(EventLine::of(&event, names, now))))?;
+        None => told,
+        Some((source, why)) => {
+            let exit = told.as_ref().map_or_else(|error| error.exit, |()| Exit::Failed);
+            let more = told.err().map(|error| format!("{}; ", error.say)).unwrap_or_default();
+            let say = format!("{more}the list is not complete: {source} could not be read: {}", why.reason);
+            Err(CommandError { exit, say })
         }
     }
-    Ok(())
+}
+
+/// What the rules are told beside the events: names, and the incidents that journals here tell of.
+fn context(estate: &Estate, wanted: &Wanted, names: &KeyNames, say: &mut impl FnMut(&str)) -> Context {
+    let mut context = context_of(estate);
+    context.names = names.iter().map(|(key, name)| (key.clone(), name.to_owned())).collect();
+    if let Some(state_dir) = &wanted.state_dir
+        && let Err(error) = learn_incidents(&mut context, state_dir, &estate.environment.name)
+    {
+        say(&format!("which incidents are open is not known to the rules: {error}"));
+    }
+    context
+}
+
+/// The filter, and the key where one is wanted.
+fn read_filter(wanted: &Wanted) -> Result<Filter, CommandError> {
+    let usage = |bad: crate::filter::Mistake| CommandError::usage(bad.to_string());
+    let filter = Filter::parse(&wanted.filter).map_err(usage)?;
+    let Some(key) = &wanted.key else { return Ok(filter) };
+    let name = key.strip_prefix("alias/").unwrap_or(key).replace('"', "\"\"");
+    Ok(filter.and(Filter::parse(&format!("key:\"{name}\"")).map_err(usage)?))
 }
 
 /// What the keys of every Region are called; where aliases may not be listed, keys go by their ids.

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::console::keymap::Keymap;
 use crate::console::theme::ThemeName;
 use crate::console::{Mode, Options, Place, RunbookCard};
+use crate::detect::{Finding, Muted};
 use crate::gate::preview::Preview;
 use crate::inventory::Column;
 use crate::journal::Entry;
@@ -285,6 +286,11 @@ pub fn many_pairs(count: usize) -> Inventory {
     inventory
 }
 
+/// An event of somebody's, allowed.
+pub fn event_named(number: u32, minutes_ago: i64, name: &str) -> KeyEvent {
+    event(number, minutes_ago, name, "somebody", Severity::Info, Outcome::Allowed)
+}
+
 fn event(
     number: u32,
     minutes_ago: i64,
@@ -318,6 +324,35 @@ fn event(
     }
 }
 
+/// A finding on the event of that number.
+pub fn finding(rule: &str, number: u32, minutes_ago: i64, severity: Severity) -> Finding {
+    let at = now() - SignedDuration::from_mins(minutes_ago);
+    let rule = crate::detect::rule(rule).unwrap();
+    Finding {
+        id: format!("{}/event-{number}", rule.id),
+        rule,
+        severity,
+        at,
+        events: vec![(at, format!("event-{number}"))],
+        keys: vec![arn(1 + number % 4)],
+        who: None,
+        from: Some("203.0.113.7".into()),
+        region: "eu-west-1".into(),
+        reason: format!("somebody did it, event {number}"),
+        attempt: false,
+        muted: None,
+    }
+}
+
+pub fn findings() -> Arc<[Finding]> {
+    let muted = Muted { reason: "ticket 4711".into(), expires: now() + days(9) };
+    Arc::new([
+        finding("kms-key-disabled", 0, 4, Severity::High),
+        finding("kms-key-deletion-scheduled", 2, 12, Severity::High),
+        Finding { muted: Some(muted), ..finding("kms-key-policy-foreign", 3, 31, Severity::High) },
+    ])
+}
+
 pub fn trail() -> TrailView {
     let denied = Outcome::Denied { code: "AccessDenied".into(), message: "User is not authorized".into() };
     let mut events = Store::new(1000);
@@ -348,7 +383,7 @@ pub fn trail() -> TrailView {
         files: None,
         is_read: false,
     };
-    TrailView { events: events.events().clone(), sources: vec![source] }
+    TrailView { events: events.events().clone(), findings: findings(), sources: vec![source] }
 }
 
 /// A trail that has been followed for ten minutes only.
@@ -415,6 +450,7 @@ pub fn options(mode: Mode) -> Options {
             },
             RunbookCard { id: "key-recovery".into(), title: "Key recovery".into(), text: "Raises the gate.".into() },
         ],
+        bell: true,
         save_dir: std::env::temp_dir(),
         device: None,
     }

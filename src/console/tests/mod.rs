@@ -7,6 +7,7 @@ mod pictures;
 mod simulated;
 mod sizes;
 mod terminal;
+mod watching;
 
 use std::collections::VecDeque;
 use std::io;
@@ -42,6 +43,8 @@ pub struct Bench {
     answer: mpsc::UnboundedSender<(KeyArn, Seen<Arc<KeyTrail>>)>,
     pub copied: Arc<Mutex<VecDeque<String>>>,
     pub refreshed: Arc<AtomicUsize>,
+    /// How often the bell was sounded.
+    pub rung: Arc<AtomicUsize>,
     pub progress: watch::Sender<Progress>,
     pub looked_at: Arc<Mutex<Vec<KeyArn>>>,
     terminal: SharedTerminal,
@@ -74,6 +77,8 @@ impl Bench {
         let responder = (options.mode != Mode::Watch).then_some(Responder { ask, told });
         let told = responder.is_some().then_some(tell);
         let (copied, refreshed) = (Arc::<Mutex<VecDeque<String>>>::default(), Arc::<AtomicUsize>::default());
+        let rung = Arc::<AtomicUsize>::default();
+        let ringing = Arc::clone(&rung);
         let (clipboard, refreshing) = (Arc::clone(&copied), Arc::clone(&refreshed));
         let (asked_about, keys_asked) = mpsc::unbounded_channel();
         let (answer, answers) = mpsc::unbounded_channel();
@@ -108,6 +113,10 @@ impl Bench {
                 clipboard.lock().unwrap().push_back(text.to_owned());
                 Ok(())
             }),
+            bell: Box::new(move || {
+                ringing.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }),
         };
         let mut backend = Terminal::new(terminal.clone()).unwrap();
         let console = tokio::spawn(async move {
@@ -126,6 +135,7 @@ impl Bench {
             answer,
             copied,
             refreshed,
+            rung,
             progress,
             looked_at,
             terminal,

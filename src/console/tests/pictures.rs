@@ -5,10 +5,11 @@ use std::sync::Arc;
 use super::{Bench, fixture};
 use crate::console::theme::ThemeName;
 use crate::console::{Face, Mode, PretendDevice};
+use crate::model::event::Severity;
 use crate::model::plan::Operation;
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::respond::view::{Standing, StandingChange, Told, Unfinished, Waiting};
-use crate::trail::KeyTrail;
+use crate::trail::{KeyTrail, TrailView};
 
 const NARROW: (u16, u16) = (80, 24);
 const WIDE: (u16, u16) = (160, 45);
@@ -144,6 +145,26 @@ async fn events() {
     held("event_80x24", bench.keys("<down><down><enter>").await);
     let bench = Bench::watch(WIDE).await;
     held("events_160x45", bench.keys("2").await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_over_a_list_that_stands_still() {
+    let mut options = fixture::options(Mode::Respond { incident: fixture::incident() });
+    for (name, size, theme) in [
+        ("80x24", NARROW, ThemeName::Dark),
+        ("160x45", WIDE, ThemeName::Dark),
+        ("plain", NARROW, ThemeName::Monochrome),
+    ] {
+        options.theme = theme;
+        let bench = Bench::with(size, options.clone()).await;
+        bench.keys("2<space>d").await;
+        let finding = fixture::finding("kms-key-policy-public", 6, 0, Severity::Critical);
+        let before = fixture::trail();
+        let findings = std::iter::once(finding).chain(before.findings.iter().cloned()).collect();
+        bench.trail.send_replace(std::sync::Arc::new(TrailView { findings, ..before }));
+        bench.settle().await;
+        held_in(&format!("alarm_{name}"), &bench, theme);
+    }
 }
 
 #[tokio::test(start_paused = true)]

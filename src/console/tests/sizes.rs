@@ -14,7 +14,7 @@ use crate::console::snapshot::Snapshot;
 use crate::console::state::{Event, State, update};
 use crate::respond::view::{Told, Waiting};
 
-const WALKS: [&[&str]; 17] = [
+const WALKS: [&[&str]; 20] = [
     &[],
     &["enter"],
     &["/", "x"],
@@ -27,6 +27,9 @@ const WALKS: [&[&str]; 17] = [
     &["r"],
     &["s", "G", "o"],
     &["n"],
+    &["2", "u", "enter", "esc"],
+    &["2", "space", "f", "d", "r"],
+    &["a", "enter", "end"],
     &["d", "pgdn", "down"],
     &["ctrl-d", "end"],
     &["v", "space", "enter"],

@@ -34,6 +34,13 @@ impl Picker {
     pub fn selected(&self) -> Option<usize> {
         self.row(self.list.selected)
     }
+
+    /// Selects the row that shows the source's row; false where none does.
+    pub fn select(&mut self, source: Option<usize>) -> bool {
+        let at = self.rows.iter().position(|row| Some(*row as usize) == source);
+        self.list.selected = at.unwrap_or(self.list.selected);
+        at.is_some()
+    }
 }
 
 impl<Id> Picker<Id> {

@@ -203,7 +203,7 @@ async fn what_sns_did_not_take_is_owed_and_sent_again() {
     let outcome = house.run(Operation::DisableKey).await;
     assert_eq!((outcome.verdict.clone(), outcome.owed.len()), (Verdict::Verified, 1), "{outcome}");
     assert_eq!(house.kinds(), ["intent", "answer", "proof", "owed"]);
-    let house = house.restarted().await;
+    let house = Box::pin(house.restarted()).await;
     assert_eq!(house.gate.settle_owed(&|_| {}).await.len(), 1);
     house.aws.script(|s| s.sns_down = false);
     assert_eq!(house.gate.settle_owed(&|_| {}).await, []);

@@ -433,8 +433,10 @@ impl Findings {
     pub(super) fn told(&mut self, arn: &KeyArn, told: Told) {
         let (now, fact, silent) = (self.now(), told.fact(), told.silence().is_some());
         self.book(arn).answered(fact, silent, now);
-        // A tag may say that a key without column keys is one of the estate.
-        self.shape += u64::from(fact == Fact::Tags);
+        // A tag may say that a key without column keys is one of the estate: a row says so. Nothing else in the rows
+        // hangs on tags.
+        let may_mark = !self.gathered.estate.is_empty() && !self.led_to.contains(arn);
+        self.shape += u64::from(fact == Fact::Tags && may_mark);
         let told = self.shared(told);
         let Some(key) = self.gathered.keys.get_mut(arn).map(Arc::make_mut) else { return };
         match told {

@@ -33,11 +33,12 @@ pub enum Field {
     Mfa,
     Does,
     Since,
+    At,
 }
 
 const OUTCOMES: [&str; 4] = ["allowed", "denied", "failed", "dry-run"];
 const SEVERITIES: [&str; 4] = ["info", "notice", "high", "critical"];
-const DOES: [&str; 2] = ["read", "change"];
+const DOES: [&str; 3] = ["read", "change", "use"];
 
 /// The fields of events.
 pub const LANGUAGE: Language<Field> = Language {
@@ -57,8 +58,14 @@ pub const LANGUAGE: Language<Field> = Language {
         field(Field::Outcome, "outcome", Kind::Words(&OUTCOMES), "how it ended"),
         field(Field::Severity, "severity", Kind::Level(&SEVERITIES), "how much it matters"),
         field(Field::Mfa, "mfa", Kind::Words(&["yes", "no", "unknown"]), "whether MFA was given"),
-        field(Field::Does, "does", Kind::Words(&DOES), "read (use of keys too) or change"),
+        field(
+            Field::Does,
+            "does",
+            Kind::Words(&DOES),
+            "read (use of keys too), change, or use of a key alone",
+        ),
         field(Field::Since, "since", Kind::Span(&[]), "how long ago"),
+        field(Field::At, "at", Kind::Moment, "when"),
     ],
 };
 
@@ -100,6 +107,20 @@ impl Filter {
         let test = Test::Within(Bounds { least: i64::MIN, most: span.as_secs() });
         let since = Expr::Is(Term::Field { field: Field::Since, test });
         Self(Expr::All(vec![self.0, since]))
+    }
+
+    /// The same without daily use: cryptographic use of keys that matters no more than any other.
+    #[must_use]
+    pub fn without_daily_use(self) -> Self {
+        let is = |field, word| Expr::Is(Term::Field { field, test: Test::Words(vec![word]) });
+        let daily = Expr::All(vec![is(Field::Does, "use"), is(Field::Severity, Severity::Info.word())]);
+        Self(Expr::All(vec![self.0, Expr::Not(Box::new(daily))]))
+    }
+
+    /// What both let through.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(Expr::All(vec![self.0, other.0]))
     }
 
     /// Whether every event matches.
@@ -160,6 +181,10 @@ fn asked(field: Field, test: Test, names: &KeyNames, now: Timestamp) -> Question
                 if bounds.least <= 0 { Timestamp::MAX } else { ago(bounds.least).unwrap_or(Timestamp::MIN) },
             )
         }
+        Test::During(stretch) => {
+            let (from, to) = stretch.between(now);
+            Question::Between(from, to)
+        }
         // No field of events is of that kind.
         Test::Named { .. } => Question::Any(Vec::new()),
     }
@@ -185,9 +210,9 @@ fn one_of(field: Field, words: &[&'static str]) -> Question {
         }
         _ => {
             let truths = [("read", true), ("change", false)].into_iter();
-            Question::Any(
-                truths.filter(|(word, _)| words.contains(word)).map(|(_, t)| Question::ReadOnly(t)).collect(),
-            )
+            let truths = truths.filter(|(word, _)| words.contains(word)).map(|(_, t)| Question::ReadOnly(t));
+            let uses = words.contains(&"use").then_some(Question::IsUse);
+            Question::Any(truths.chain(uses).collect())
         }
     }
 }
@@ -207,7 +232,7 @@ fn columns(field: Field) -> &'static [Column] {
         Field::AccessKey => &[Column::AccessKey],
         Field::Error => &[Column::ErrorCode, Column::ErrorMessage],
         Field::Type => &[Column::EventType],
-        Field::Outcome | Field::Severity | Field::Mfa | Field::Does | Field::Since => &[],
+        Field::Outcome | Field::Severity | Field::Mfa | Field::Does | Field::Since | Field::At => &[],
     }
 }
 

@@ -2,7 +2,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::Filter;
-use crate::model::event::KeyEvent;
+use crate::model::event::{KeyEvent, Severity};
 use crate::trail::{KeyNames, parse};
 
 const KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -18,7 +18,8 @@ fn denied() -> KeyEvent {
         "userIdentity": {"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/app/Mallory"},
         "errorCode": "AccessDenied", "readOnly": false, "resources": [{"ARN": KEY}]
     });
-    parse(&record.to_string()).unwrap()
+    // What a rule would make of it.
+    KeyEvent { severity: Severity::High, ..parse(&record.to_string()).unwrap() }
 }
 
 fn matches(filter: &str) -> bool {

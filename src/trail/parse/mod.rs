@@ -15,7 +15,8 @@ use crate::model::text::{Untrusted, visible};
 use lenient::Text;
 use record::{Envelope, Record, UserIdentity};
 
-pub use particulars::{Particulars, particulars};
+pub use crate::model::particulars::Particulars;
+pub use particulars::particulars;
 
 /// A record that could not be read, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,47 +3,7 @@
 use serde_json::Value;
 
 use crate::model::event::KeyEvent;
-
-/// The particulars of the calls that a judgement looks into. Texts stand as they came, for comparing only;
-/// numbers are None where the record does not say, or says something else.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Particulars {
-    /// `PutKeyPolicy`, and `CreateKey` and `ReplicateKey` where they bring a policy.
-    KeyPolicy { policy: String, bypasses_lockout_check: bool },
-    /// `CreateGrant`.
-    Grant {
-        grantee: Option<String>,
-        retiring: Option<String>,
-        operations: Vec<String>,
-        /// Whether an encryption context bounds it.
-        is_constrained: bool,
-    },
-    /// `ScheduleKeyDeletion`. KMS takes 30 days where none are given.
-    Deletion { window_days: Option<u32> },
-    /// `CreateAlias`, `UpdateAlias`, `DeleteAlias`.
-    Alias { name: Option<String>, target: Option<String> },
-    /// `EnableKeyRotation`. KMS takes 365 days where none are given.
-    RotationOn { period_days: Option<u32> },
-    /// `RotateKey`, KMS's own event: `AUTOMATIC` or `ON_DEMAND`, and the material before and after.
-    Rotated { kind: Option<String>, previous: Option<String>, current: Option<String> },
-    /// `ImportKeyMaterial`: when it expires, as the caller wrote it.
-    Imported { expires: Option<String> },
-    /// `AssumeRole` and its like.
-    RoleAssumed {
-        role: String,
-        session: Option<String>,
-        source_identity: Option<String>,
-        mfa_serial: Option<String>,
-    },
-    /// `GetSecretValue`: a name or an ARN.
-    SecretRead { secret: String },
-    /// `PutEventSelectors`: whether the trail leaves KMS's events out from now on.
-    EventSelectors { trail: Option<String>, leaves_out_kms: bool, leaves_out_management: bool },
-    /// Another change to a trail or an event data store.
-    Trail { name: Option<String> },
-    /// `ConsoleLogin`: what CloudTrail calls `additionalEventData.MFAUsed`.
-    SignIn { mfa: Option<bool> },
-}
+use crate::model::particulars::Particulars;
 
 /// The particulars of an event from its record, where its kind has any. Some 10 µs: for the few events that a
 /// judgement looks into, by their name.
@@ -52,10 +12,16 @@ pub fn particulars(event: &KeyEvent, raw: &str) -> Option<Particulars> {
     let record = unwrapped(serde_json::from_str(raw).ok()?);
     let asked = &record["requestParameters"];
     Some(match event.name.raw() {
-        "PutKeyPolicy" | "CreateKey" | "ReplicateKey" => Particulars::KeyPolicy {
-            policy: text(asked, "policy")?,
-            bypasses_lockout_check: truth(&asked["bypassPolicyLockoutSafetyCheck"]) == Some(true),
+        "PutKeyPolicy" | "CreateKey" => Particulars::KeyPolicy {
+            policy: text(asked, "policy"),
+            bypasses_lockout_check: bypasses_lockout_check(asked),
         },
+        "ReplicateKey" => Particulars::Replica {
+            region: text(asked, "replicaRegion"),
+            policy: text(asked, "policy"),
+            bypasses_lockout_check: bypasses_lockout_check(asked),
+        },
+        "UpdatePrimaryRegion" => Particulars::Primary { region: text(asked, "primaryRegion") },
         "CreateGrant" => grant(asked),
         "ScheduleKeyDeletion" => Particulars::Deletion { window_days: number(asked, "pendingWindowInDays") },
         "CreateAlias" | "UpdateAlias" | "DeleteAlias" => {
@@ -100,6 +66,10 @@ fn unwrapped(mut record: Value) -> Value {
         return inner;
     }
     if record["detail"].is_object() { record["detail"].take() } else { record }
+}
+
+fn bypasses_lockout_check(asked: &Value) -> bool {
+    truth(&asked["bypassPolicyLockoutSafetyCheck"]) == Some(true)
 }
 
 fn text(part: &Value, field: &str) -> Option<String> {

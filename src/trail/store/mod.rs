@@ -6,6 +6,7 @@
 
 mod columns;
 mod events;
+mod judged;
 mod packed;
 mod scan;
 mod segment;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use super::parse::Unparsed;
 use crate::model::event::KeyEvent;
+use judged::Judging;
 use packed::{Kept, Pack};
 use segment::{ROWS, Words};
 
@@ -50,6 +52,7 @@ pub struct Store {
     /// Segments of which no row is shown: to be filled anew.
     free: Vec<usize>,
     unparsed_known: HashSet<u64>,
+    judging: Option<Judging>,
     hasher: RandomState,
 }
 
@@ -111,6 +114,7 @@ impl Store {
             living: vec![0],
             free: Vec::new(),
             unparsed_known: HashSet::new(),
+            judging: None,
             hasher: RandomState::new(),
         }
     }
@@ -149,6 +153,9 @@ impl Store {
                 continue;
             }
             taken.new += 1;
+            if let Some(judging) = &mut self.judging {
+                judging.see(&event, &kept);
+            }
             self.known.insert(key);
             places.push(self.push(&event, &kept));
         }

@@ -12,7 +12,8 @@ use super::columns::{self, Column, Ending, Flags};
 use super::segment::{Dictionary, ROWS, Segment};
 use super::{Place, split};
 use crate::filter::Expr;
-use crate::model::event::{KeyEvent, Severity};
+use crate::model::event::{KMS, KeyEvent, Severity};
+use crate::model::usage::is_cryptographic;
 
 /// What can be asked of an event. Texts are in lower case, and upper and lower case count alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum Question {
     /// Whether MFA was given; None: the record does not say.
     Mfa(Option<bool>),
     ReadOnly(bool),
+    /// Whether it is cryptographic use of a key: see [`KeyEvent::is_use`].
+    IsUse,
     /// From the first to the second, both included.
     Between(Timestamp, Timestamp),
     Any(Vec<Question>),
@@ -59,6 +62,7 @@ impl Question {
             Self::Severity(any) => any.contains(&event.severity),
             Self::Mfa(mfa) => event.who.mfa == *mfa,
             Self::ReadOnly(truth) => event.read_only == Some(*truth),
+            Self::IsUse => event.is_use(),
             Self::Between(from, to) => (from..=to).contains(&&event.at),
             Self::Any(questions) => questions.iter().any(|question| question.holds(event)),
         }
@@ -174,6 +178,12 @@ fn answer(segment: &Segment, question: &Question, lower: &mut String, rows: &mut
         Question::Severity(any) => mark(segment.severities(), |severity| any.contains(severity), rows),
         Question::Mfa(mfa) => mark(segment.flags(), |flags| flags.mfa() == *mfa, rows),
         Question::ReadOnly(truth) => mark(segment.flags(), |flags| flags.read_only() == Some(*truth), rows),
+        Question::IsUse => {
+            let called = marked(segment, Column::Name, is_cryptographic);
+            let of_kms = marked(segment, Column::Source, |source| source == KMS);
+            let both = called.iter().zip(of_kms).map(|(called, of_kms)| called & of_kms);
+            rows.iter_mut().zip(both).for_each(|(word, both)| *word |= both);
+        }
         Question::Between(from, to) => {
             let span = from.as_microsecond()..=to.as_microsecond();
             mark(segment.micros(), |at| span.contains(at), rows);
@@ -200,6 +210,14 @@ fn mark_texts(segment: &Segment, column: Column, found: &[bool], rows: &mut Rows
     let table: Vec<bool> = found.iter().copied().chain([false]).collect();
     let last = found.len();
     mark(segment.ids(column), |id| table[usize::from(*id).min(last)], rows);
+}
+
+/// The rows whose text is such a one.
+fn marked(segment: &Segment, column: Column, is: impl Fn(&str) -> bool) -> Rows {
+    let found: Vec<bool> = segment.dictionary(column).iter().map(is).collect();
+    let mut rows = vec![0; BITS];
+    mark_texts(segment, column, &found, &mut rows);
+    rows
 }
 
 /// Which texts of a dictionary hold `text` (in lower case), or are it.

@@ -206,6 +206,10 @@ impl Segment {
         self.keys[row]
     }
 
+    pub(super) fn set_severity(&mut self, row: usize, severity: Severity) {
+        self.severities[row] = severity;
+    }
+
     pub(super) fn severities(&self) -> &[Severity] {
         &self.severities
     }

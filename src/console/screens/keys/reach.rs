@@ -15,7 +15,8 @@ pub struct Reach(HashMap<KeyArn, KeyReach>);
 pub struct KeyReach {
     pub column_keys: usize,
     pub columns: usize,
-    pub databases: BTreeSet<DatabaseRef>,
+    /// Each once; mostly it is one.
+    pub databases: Vec<DatabaseRef>,
 }
 
 impl Reach {
@@ -37,7 +38,7 @@ impl Reach {
                 reach.column_keys += 1;
                 reach.columns += pair.columns.len();
                 if !reach.databases.contains(database) {
-                    reach.databases.insert(database.clone());
+                    reach.databases.push(database.clone());
                 }
             }
         }

@@ -196,7 +196,8 @@ impl Scribe<'_> {
                     "PutKeyPolicy",
                     &key,
                     json!({
-                        "keyId": key.arn, "policyName": "default", "bypassPolicyLockoutSafetyCheck": false,
+                        "keyId": key.arn, "policyName": "default", "policy": self.policy(&key),
+                        "bypassPolicyLockoutSafetyCheck": false,
                     }),
                 );
                 self.change(
@@ -218,7 +219,8 @@ impl Scribe<'_> {
                 "PutKeyPolicy",
                 &key,
                 json!({
-                    "keyId": key.arn, "policyName": "default", "bypassPolicyLockoutSafetyCheck": true,
+                    "keyId": key.arn, "policyName": "default", "policy": self.policy(&key),
+                    "bypassPolicyLockoutSafetyCheck": true,
                 }),
             );
         }

@@ -85,6 +85,11 @@ impl Scribe<'_> {
         keys::behind(&self.world.kms, alias).map(|key: &Key| KeyUse::of(key, alias))
     }
 
+    /// The key's policy as it is: what the last one to put it wrote.
+    pub(super) fn policy(&self, key: &KeyUse) -> String {
+        self.world.kms.key(&key.region, &key.id).map(|key| key.policy.clone()).unwrap_or_default()
+    }
+
     pub(super) fn user(name: &str) -> Arc<Actor> {
         Arc::new(Actor::User {
             account: ACCOUNT.to_owned(),
@@ -138,10 +143,13 @@ impl Scribe<'_> {
 
     pub(super) fn assumed(&mut self, person: Person, at: Timestamp) {
         let actor = Self::user(person.name);
-        let request = json!({
+        let mut request = json!({
             "roleArn": format!("arn:aws:iam::{ACCOUNT}:role/{}", person.role),
             "roleSessionName": person.name, "durationSeconds": 3600,
         });
+        if person.mfa {
+            request["serialNumber"] = format!("arn:aws:iam::{ACCOUNT}:mfa/{}", person.name).into();
+        }
         let entry = self.assume_role(at, person.role, &actor, request);
         self.entries.push(Entry {
             source_ip: self.cast.word(person.address),
