@@ -41,8 +41,7 @@ fn place(state: &State, column: By) -> Column {
             (u16::try_from(longest.unwrap_or(0)).unwrap_or(14).clamp(3, 14), 14, 0)
         }
         By::ColumnKey => (18, 30, 1),
-        // Room for a name and how many master keys share it.
-        By::MasterKey => (23, 40, 0),
+        By::MasterKey => (20, 40, 0),
         By::Database => (10, 20, 3),
         By::Rotated => (7, 8, 2),
         By::Age => (16, 17, 4),
