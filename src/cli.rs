@@ -13,6 +13,7 @@ use portcullis::inventory::{Column, Sort};
 use portcullis::model::IncidentId;
 use portcullis::model::event::Severity;
 use portcullis::settings::Overrides;
+use portcullis::simulator::trouble::Trouble;
 use portcullis::trail;
 
 /// What every exit code means; part of `--help` and of the man page.
@@ -94,6 +95,8 @@ pub enum Verb {
         /// What the drill's incident is called; a name made of the time by default.
         #[arg(long, value_name = "ID")]
         incident: Option<IncidentId>,
+        #[command(flatten)]
+        faults: Faults,
     },
     /// List the pairs of column keys and KMS keys.
     Keys(Keys),
@@ -517,6 +520,16 @@ pub struct Serve {
     /// The share of AWS requests that are throttled whatever the quotas say, e.g. 10%.
     #[arg(long, value_name = "PERCENT", value_parser = share)]
     pub throttle: Option<f64>,
+    #[command(flatten)]
+    pub faults: Faults,
+}
+
+#[derive(Debug, Args)]
+pub struct Faults {
+    /// What of the simulated account cannot be read, with commas or repeated: dead-sql[=SERVER] or
+    /// hidden-catalog[=SERVER] (every server where none is named), silent-region=REGION.
+    #[arg(long = "fault", value_name = "WORD", value_delimiter = ',')]
+    pub words: Vec<Trouble>,
 }
 
 #[derive(Debug, Subcommand)]

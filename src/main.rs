@@ -63,6 +63,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 company: Serving::company(words.keys, words.pairs),
                 latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
                 throttle: words.throttle,
+                troubles: words.faults.words,
             };
             // Signals are caught within a runtime only.
             runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
@@ -106,12 +107,13 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 screen::respond(&open, &settings, look, incident).await
             })
         }
-        Verb::Drill { incident } => {
+        Verb::Drill { incident, faults } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let open =
                     open(&settings, SIMULATED, global.seed, &Purpose::Act { mfa_serial: None }).await?;
+                open.trouble(&faults.words)?;
                 screen::drill(&open, &settings, look, incident).await
             })
         }

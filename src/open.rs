@@ -18,6 +18,7 @@ use portcullis::journal::Journal;
 use portcullis::model::IncidentId;
 use portcullis::settings::secrecy_text::SecretText;
 use portcullis::settings::{self, Environment, Mfa, SIMULATED, Settings, SqlServerSettings};
+use portcullis::simulator::trouble::Trouble;
 
 use crate::person::AtTerminal;
 
@@ -31,6 +32,12 @@ pub struct Open {
 }
 
 impl Open {
+    /// Lets parts of a simulated account fail to answer from now on; of any other nothing is touched.
+    pub fn trouble(&self, troubles: &[Trouble]) -> Result<(), CommandError> {
+        let Some(stage) = &self.stage else { return Ok(()) };
+        stage.simulator.trouble(troubles).map_err(|no| CommandError::usage(format!("--fault: {no}")))
+    }
+
     /// The simulated MFA device, where there is a drill's.
     pub fn device(&self) -> Option<PretendDevice> {
         self.stage.as_ref().map(Stage::device)

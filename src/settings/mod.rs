@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 use crate::detect::Detections;
 use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
+use crate::model::column::Column;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
@@ -56,7 +57,7 @@ pub struct ConsoleSettings {
     /// Events kept in memory, where an environment does not say; 1,000,000 by default.
     pub events: Option<usize>,
     /// The columns of the Keys screen, until somebody chooses others there.
-    pub columns: Option<Vec<String>>,
+    pub columns: Option<Vec<Column>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
     /// Whether the terminal's bell sounds for what is new and severe; true by default.

@@ -124,7 +124,7 @@ pub fn pair(cek: &str, database_name: &str, key: u32) -> Pair {
     Pair {
         cek: cek.into(),
         cek_id: 7,
-        cmk: CmkRef {
+        cmk: Arc::new(CmkRef {
             database: database(database_name),
             name: format!("CMK_{key}").as_str().into(),
             provider: "AWS_KMS_PROVIDER".into(),
@@ -132,26 +132,29 @@ pub fn pair(cek: &str, database_name: &str, key: u32) -> Pair {
             link: KeyLink::Key { arn },
             place: KeyPlace::default(),
             siblings: 0,
-        },
+        }),
         algorithm: "RSA_OAEP".into(),
         envelope: Envelope::Common { key_path: "x".into(), ciphertext_bytes: 184, signature_bytes: 256 },
         envelope_mismatch: false,
         rotating: false,
         columns: ["Email", "Phone", "IBAN"]
             .map(|name| EncryptedColumn {
+                database: None,
                 schema: "dbo".into(),
                 table: "Users".into(),
                 name: name.into(),
                 column_key_id: 7,
                 encryption: EncryptionType::Randomized,
             })
-            .into(),
+            .into_iter()
+            .collect(),
     }
 }
 
 fn linked(mut pair: Pair, path: &str, link: KeyLink) -> Row {
-    pair.cmk.key_path = path.into();
-    pair.cmk.link = link;
+    let cmk = Arc::make_mut(&mut pair.cmk);
+    cmk.key_path = path.into();
+    cmk.link = link;
     Row::Pair(pair)
 }
 

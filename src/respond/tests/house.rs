@@ -216,7 +216,7 @@ impl House {
         inventory.keys.clear();
         for row in &mut inventory.rows {
             if let crate::model::pair::Row::Pair(pair) = row {
-                pair.cmk.link =
+                Arc::make_mut(&mut pair.cmk).link =
                     crate::model::pair::KeyLink::Loading { path: pair.cmk.key_path.raw().to_owned() };
             }
         }
