@@ -11,7 +11,7 @@ use crate::model::IncidentId;
 use crate::model::arn::KeyArn;
 use crate::model::aspect::Aspect;
 use crate::model::duty::Duty;
-use crate::model::key::KeyState;
+use crate::model::key::{KeyState, RotationType};
 use crate::model::operation::denial;
 use crate::model::plan::Operation;
 use crate::model::policy;
@@ -187,7 +187,7 @@ async fn material(kms: &KmsReads, key: &KeyArn) -> Result<Aspect, String> {
         "KMS does not say which material the key uses, so that a rotation could not be proved".to_owned()
     })?;
     let rotations = rotations.map_err(|failure| failure.to_string())?;
-    let on_demand = rotations.iter().filter(|rotation| rotation.kind.as_deref() == Some("ON_DEMAND"));
+    let on_demand = rotations.iter().filter(|rotation| rotation.kind == Some(RotationType::OnDemand));
     let on_demand_rotations = u32::try_from(on_demand.count()).unwrap_or(u32::MAX);
     Ok(Aspect::Material { material_id, on_demand_rotations })
 }

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::age::short;
 use crate::model::arn::KeyArn;
-use crate::model::key::{KmsKey, RotationRecord};
+use crate::model::key::{KmsKey, MaterialState, RotationRecord, RotationType};
 use crate::model::rotation::{NextRotation, Rotation};
 use crate::model::seen::{Cause, Seen};
 use crate::model::text::{Untrusted, visible};
@@ -116,7 +116,7 @@ impl Actor {
         let id = |record: &RotationRecord| {
             visible(record.material_id.as_deref().unwrap_or("not told")).into_owned()
         };
-        let kind = visible(now.kind.as_deref().unwrap_or("not told")).into_owned();
+        let kind = visible(now.kind.as_ref().map_or("not told", RotationType::as_str)).into_owned();
         self.fact(true, format!("material in use: {}, since {} ({kind})", id(now), show::when(at)));
         // Newest first: the next record is the material before.
         match rotations.iter().find(|record| !is_current(record) && record.at.is_none_or(|then| then < at)) {
@@ -154,7 +154,7 @@ impl Actor {
         }
         self.fact(true, format!("key material in use: {}, no longer {}", visible(&now), visible(&before)));
         if let Some(record) = current(&key) {
-            let kind = record.kind.as_deref().unwrap_or("not told");
+            let kind = record.kind.as_ref().map_or("not told", RotationType::as_str);
             let at = record.at.map_or_else(|| "not told".to_owned(), show::when);
             self.fact(true, format!("ListKeyRotations: {} at {at}", visible(kind)));
         }
@@ -168,7 +168,7 @@ fn current(key: &KmsKey) -> Option<&RotationRecord> {
 }
 
 fn is_current(record: &RotationRecord) -> bool {
-    record.material_state.as_deref() == Some("CURRENT")
+    record.material_state == Some(MaterialState::Current)
 }
 
 /// The id of the material in use: from `DescribeKey`, else from `ListKeyRotations`.
