@@ -1,7 +1,8 @@
 //! Trail logs at the size of a big account.
 //!
 //! `generate DIR [RECORDS]` writes a bucket's folder of logs (1,000,000 records, some 1.5 GB of JSON, by default);
-//! `trail_count.py DIR PROGRAM` then counts them by name with portcullis, `DuckDB`, jq, and inflates them alone.
+//! `trail_count.py DIR PROGRAM THIS` then counts them by name with portcullis, `DuckDB`, jq, and inflates them alone:
+//! `inflate DIR` does that with libdeflate on every core.
 //! `held` keeps a million events and says what they weigh, and how long a key press takes to its frame while they are
 //! filtered. `cargo bench --bench trail` does the last. Linux only: it reads `/proc`.
 
@@ -10,9 +11,11 @@ mod logs;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use libdeflater::Decompressor;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{Event as Input, KeyCode, KeyEvent, KeyModifiers};
@@ -25,6 +28,7 @@ use portcullis::console::{Mode, Options, Place};
 use portcullis::inventory::Column;
 use portcullis::model::age::AgePolicies;
 use portcullis::model::seen::Seen;
+use portcullis::trail::files::Found;
 use portcullis::trail::{self, Batch, Store, TrailView, parse};
 
 const EVENTS: usize = 1_000_000;
@@ -48,6 +52,7 @@ fn main() -> Outcome<()> {
     match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["generate", folder] => generate(Path::new(folder), EVENTS),
         ["generate", folder, records] => generate(Path::new(folder), records.parse()?),
+        ["inflate", folder] => inflate(Path::new(folder)),
         _ => held(),
     }
 }
@@ -59,6 +64,34 @@ fn now() -> Timestamp {
 fn generate(folder: &Path, records: usize) -> Outcome<()> {
     let bytes = logs::write(folder, records, now())?;
     println!("{records} records, {} MB of JSON under {}", bytes / 1_000_000, folder.display());
+    Ok(())
+}
+
+/// Merely inflates the files of a folder, on every core.
+fn inflate(folder: &Path) -> Outcome<()> {
+    let found = Found::under(&[folder.to_owned()])?;
+    let next = AtomicUsize::new(0);
+    let work = || -> std::io::Result<u64> {
+        let (mut inflate, mut text, mut bytes) = (Decompressor::new(), Vec::new(), 0);
+        while let Some(path) = found.files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let file = std::fs::read(path)?;
+            let length = file.last_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+            text.resize(length as usize, 0);
+            let inflated = inflate.gzip_decompress(&file, &mut text).map_err(std::io::Error::other)?;
+            bytes += inflated as u64;
+        }
+        Ok(bytes)
+    };
+    let cores = std::thread::available_parallelism()?.get();
+    let bytes = std::thread::scope(|scope| -> Outcome<u64> {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        let mut bytes = 0;
+        for worker in workers {
+            bytes += worker.join().map_err(|_| "a core gave up")??;
+        }
+        Ok(bytes)
+    })?;
+    println!("{bytes} bytes");
     Ok(())
 }
 

@@ -41,8 +41,8 @@ pub struct Cli {
 /// Flags that every verb takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The environment; `simulated` is built in and needs nothing. Repeated, `watch` and `keys` show several side by
-    /// side; what acts takes exactly one.
+    /// The environment; `simulated` is built in and needs nothing. Repeated, `watch`, `keys` and `events` show
+    /// several side by side; what acts takes exactly one.
     #[arg(
         short,
         long,
@@ -111,6 +111,9 @@ pub enum Verb {
     Revoke(Change),
     /// Raise the gate without a screen: enable the KMS key behind a column key, through the runbook.
     Recover(Change),
+    /// Look at the runbooks: ours, and those of your own folders.
+    #[command(subcommand)]
+    Runbook(Runbook),
     /// Look at the journals of incidents.
     #[command(subcommand)]
     Journal(Journal),
@@ -442,6 +445,41 @@ pub enum Journal {
     },
     /// Check a journal's chain of hashes.
     Verify { incident: IncidentId },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Runbook {
+    /// List the runbooks.
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show a runbook: for reading, or its parts as one object for programs.
+    Show {
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Structured,
+    },
+    /// Say what is wrong with runbooks, with file, line and reason: of the files named, else of the settings' folders.
+    Check {
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print a runbook to be followed on paper: boxes to tick, deadlines, people to tell, and what to type by hand.
+    Print {
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Paper,
+    },
+}
+
+/// How a runbook is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Paper {
+    /// Plain text, 78 columns.
+    #[default]
+    Text,
+    Markdown,
 }
 
 #[derive(Debug, Subcommand)]

@@ -368,7 +368,7 @@ fn options(places: Vec<Place>, settings: &Settings, look: &Look, mode: Mode) -> 
             .map(|runbook| RunbookCard {
                 id: runbook.id.clone(),
                 title: runbook.title.clone(),
-                text: runbook.paper(),
+                text: runbook.reading(),
             })
             .collect(),
         bell: look.bell,

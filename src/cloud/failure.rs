@@ -87,6 +87,12 @@ impl Failure {
         .with_code(code)
     }
 
+    /// AWS refused a part of what was asked, in an answer that is none of an error.
+    pub(super) fn refused(operation: &'static str, code: &str, message: &str) -> Self {
+        let code = visible(code).into_owned();
+        Self::new(operation, cause_of(&code, 400), message).with_code(Some(code))
+    }
+
     /// The call did not get out, or the connection broke under it.
     fn unsent<E>(operation: &'static str, error: &SdkError<E, HttpResponse>, certain: bool) -> Self
     where
@@ -103,6 +109,10 @@ impl Failure {
         Self { had_no_effect: certain, ..Self::new(operation, Cause::Unreachable, innermost(error)) }
     }
 
+    fn is_about_queue(&self) -> bool {
+        self.operation.starts_with("sqs:")
+    }
+
     fn with_code(self, code: Option<String>) -> Self {
         Self { code, ..self }
     }
@@ -115,10 +125,17 @@ impl Failure {
                 "the session has expired: sign in again"
             }
             Cause::Denied if self.code.is_none() => "sign in, or name a profile in the settings",
+            Cause::Denied if self.is_about_queue() => {
+                "ask for sqs:ReceiveMessage and sqs:DeleteMessage on this queue, and kms:Decrypt where a key encrypts it"
+            }
             Cause::Denied => "ask for this permission on this key, or use another profile",
+            Cause::NotFound if self.is_about_queue() => {
+                "check `queue` in the settings: its name, Region and account"
+            }
             Cause::NotFound => "check the key, the Region and the account",
             Cause::TimedOut | Cause::Unreachable => "check the network and the endpoint, then try again",
             Cause::Throttled => "wait: it will be asked again",
+            Cause::Unsupported if self.is_about_queue() => "see to the key that encrypts the queue",
             Cause::Unsupported => "this cannot be had for such a key, or not in this state",
             Cause::Unreadable => "try again; if it stays so, report it with the request id",
         }
@@ -163,11 +180,16 @@ fn cause_of(code: &str, status: u16) -> Cause {
         | "MissingAuthenticationToken"
         | "MissingAuthenticationTokenException"
         | "OptInRequired"
+        | "KmsAccessDenied"
+        | "KMS.AccessDeniedException"
+        | "InvalidSecurity"
         | "NotAuthorized" => Cause::Denied,
         "NotFoundException"
         | "NotFound"
         | "ResourceNotFoundException"
         | "DBInstanceNotFound"
+        | "QueueDoesNotExist"
+        | "AWS.SimpleQueueService.NonExistentQueue"
         | "DBInstanceNotFoundFault" => Cause::NotFound,
         "Throttling"
         | "ThrottlingException"
@@ -175,10 +197,20 @@ fn cause_of(code: &str, status: u16) -> Cause {
         | "RequestLimitExceeded"
         | "TooManyRequestsException"
         | "LimitExceededException"
+        | "RequestThrottled"
+        | "KmsThrottled"
+        | "KMS.ThrottlingException"
+        | "OverLimit"
         | "SlowDown" => Cause::Throttled,
         "UnsupportedOperationException"
         | "KMSInvalidStateException"
         | "DisabledException"
+        | "KmsDisabled"
+        | "KMS.DisabledException"
+        | "KmsInvalidState"
+        | "KMS.InvalidStateException"
+        | "KmsNotFound"
+        | "KMS.NotFoundException"
         | "UnknownOperationException"
         | "InvalidAction"
         | "NotImplemented" => Cause::Unsupported,

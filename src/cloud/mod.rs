@@ -1,7 +1,7 @@
 //! AWS; the only room that names its SDK.
 //!
 //! Read clients ([`KmsReads`], [`TrailReads`], [`RdsReads`]) have no way to say a change, and a wall behind
-//! them refuses any operation that is not a read. What changes a key stands in [`changes`], and takes a warrant.
+//! them refuses any operation that is not a read. [`TrailQueue`] takes messages out of a queue of portcullis' own. What changes a key stands in [`changes`], and takes a warrant.
 
 mod assume;
 pub mod changes;
@@ -12,6 +12,7 @@ pub mod notify;
 mod pace;
 mod pages;
 mod probe;
+mod queue;
 pub mod quota;
 mod rds;
 mod session;
@@ -24,6 +25,7 @@ pub use assume::{LONGEST_POLICY, MfaCode, NotAssumed, RoleRequest, RoleSession, 
 pub use failure::Failure;
 pub use kms::{AliasEntry, KmsReads};
 pub use probe::{Probe, probe};
+pub use queue::{QUEUE_ACTIONS, QueueMessage, TrailQueue};
 pub use quota::Haste;
 pub use rds::RdsReads;
 pub use session::{CloudSession, Identity};

@@ -17,14 +17,15 @@ use serde::{Deserialize, Serialize};
 use super::assume::{NotAssumed, Renewed, RoleRequest, assume};
 use super::failure::Failure;
 use super::kms::KmsReads;
+use super::queue::{LONGEST_WAIT, TrailQueue};
 use super::quota::Paces;
 use super::rds::RdsReads;
 use super::trail::{TrailReads, Turns};
-use super::wall::ReadOnlyWall;
+use super::wall::{OwnQueueWall, ReadOnlyWall};
 use super::wire::{Credentials, HttpWire, InProcessClient, StaticCredentials};
 use crate::clock::Clock;
 use crate::model::seen::Cause;
-use crate::settings::Environment;
+use crate::settings::{Environment, QueueAddress};
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -134,13 +135,29 @@ impl CloudSession {
         TrailReads::new(aws_sdk_cloudtrail::Client::from_conf(config), region, self.lookups.of(region))
     }
 
+    /// A queue of portcullis' own. It is asked once at a time: whoever follows it does the waiting.
+    #[must_use]
+    pub fn trail_queue(&self, address: &QueueAddress) -> TrailQueue {
+        let region = address.region().unwrap_or(&self.home).to_owned();
+        // SQS keeps an answer back until there is a message.
+        let patient = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_attempt_timeout(LONGEST_WAIT + ATTEMPT)
+            .operation_timeout(LONGEST_WAIT + ATTEMPT)
+            .build();
+        let config = aws_sdk_sqs::config::Builder::from(&self.config)
+            .region(Region::new(region))
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(patient)
+            .interceptor(OwnQueueWall)
+            .build();
+        TrailQueue::new(aws_sdk_sqs::Client::from_conf(config), address.clone())
+    }
+
     /// Reads of RDS in a Region.
     #[must_use]
     pub fn rds(&self, region: &str) -> RdsReads {
-        let config = aws_sdk_rds::config::Builder::from(&self.config)
-            .region(Region::new(region.to_owned()))
-            .interceptor(ReadOnlyWall)
-            .build();
+        let config = self.rds_config(region).interceptor(ReadOnlyWall).build();
         RdsReads::new(aws_sdk_rds::Client::from_conf(config), region)
     }
 
@@ -170,6 +187,11 @@ impl CloudSession {
     /// KMS's configuration in a Region, without the read-only wall: for the gate's changes.
     pub(in crate::cloud) fn kms_config(&self, region: &str) -> aws_sdk_kms::config::Builder {
         aws_sdk_kms::config::Builder::from(&self.config).region(Region::new(region.to_owned()))
+    }
+
+    /// RDS's configuration in a Region.
+    pub(in crate::cloud) fn rds_config(&self, region: &str) -> aws_sdk_rds::config::Builder {
+        aws_sdk_rds::config::Builder::from(&self.config).region(Region::new(region.to_owned()))
     }
 
     /// SNS's configuration in a Region: for the gate's notifications.

@@ -28,6 +28,8 @@ const READS: [(&str, &[&str]); 4] = [
     ("STS", &["GetCallerIdentity"]),
 ];
 
+/// What may be done to a queue of portcullis' own: it is read, and what was kept is deleted from it.
+const OWN_QUEUE: [(&str, &[&str]); 1] = [("SQS", &["ReceiveMessage", "DeleteMessageBatch"])];
 /// The wall's reads as IAM writes them, e.g. `kms:DescribeKey`. Those of STS need no permission.
 #[must_use]
 pub fn read_actions() -> Vec<String> {
@@ -42,6 +44,10 @@ pub fn read_actions() -> Vec<String> {
 /// Refuses, before anything is sent, every operation that is not on the list of reads.
 #[derive(Debug)]
 pub(super) struct ReadOnlyWall;
+
+/// Refuses every operation but those on a queue of portcullis' own.
+#[derive(Debug)]
+pub(super) struct OwnQueueWall;
 
 /// What the wall says.
 #[derive(Debug, thiserror::Error)]
@@ -63,13 +69,31 @@ impl Intercept for ReadOnlyWall {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let (service, operation) = config
-            .load::<Metadata>()
-            .map_or(("an unknown service", "an unnamed operation"), |call| (call.service(), call.name()));
-        let is_read = READS.iter().any(|(s, operations)| *s == service && operations.contains(&operation));
-        if is_read {
-            return Ok(());
-        }
-        Err(NotARead { service: service.to_owned(), operation: operation.to_owned() }.into())
+        refuse_all_but(&READS, config)
     }
+}
+
+impl Intercept for OwnQueueWall {
+    fn name(&self) -> &'static str {
+        "OwnQueueWall"
+    }
+
+    fn read_before_serialization(
+        &self,
+        _: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        refuse_all_but(&OWN_QUEUE, config)
+    }
+}
+
+fn refuse_all_but(allowed: &[(&str, &[&str])], config: &ConfigBag) -> Result<(), BoxError> {
+    let (service, operation) = config
+        .load::<Metadata>()
+        .map_or(("an unknown service", "an unnamed operation"), |call| (call.service(), call.name()));
+    if allowed.iter().any(|(s, operations)| *s == service && operations.contains(&operation)) {
+        return Ok(());
+    }
+    Err(NotARead { service: service.to_owned(), operation: operation.to_owned() }.into())
 }

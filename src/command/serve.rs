@@ -54,10 +54,12 @@ impl Serving {
     }
 
     fn account(&self, now: Timestamp) -> World {
-        match self.company {
-            Some(size) => seed::company(self.seed, now, size),
-            None => seed::buzz_tutor(self.seed, now),
+        if let Some(size) = self.company {
+            return seed::company(self.seed, now, size);
         }
+        let mut world = seed::buzz_tutor(self.seed, now);
+        seed::event_queue(&mut world, now);
+        world
     }
 
     fn add_trouble(&self, simulator: &Simulator) -> Result<(), NoTrouble> {
@@ -183,6 +185,16 @@ fn environment_toml(name: &str, served: &Served, env_file: &Path, audits: bool) 
     // Writing to a String cannot fail.
     if let Some((server, _)) = served.sql().first().filter(|_| audits) {
         let _ = writeln!(toml, "audit = {{ server = {}, database = \"buzz_prod\" }}", text(server));
+    }
+    // A queue is one console's own.
+    if audits && name == ENVIRONMENT {
+        let _ = writeln!(
+            toml,
+            "trail = {{ queue = \"http://{}/{}/{}\" }}",
+            served.http(),
+            seed::ACCOUNT,
+            seed::EVENT_QUEUE
+        );
     }
     for (server, address) in served.sql() {
         let _ = write!(

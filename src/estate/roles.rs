@@ -6,16 +6,17 @@ use serde_json::json;
 
 use crate::cloud::{self, Identity, RoleRequest};
 use crate::model::duty::Duty;
-use crate::model::plan::{Digest, Plan};
+use crate::model::operation::UseAfter;
+use crate::model::plan::{Digest, Operation, Plan};
 use crate::model::text::visible;
-use crate::settings::{EMERGENCY_TAG, Environment, Mfa};
+use crate::settings::{EMERGENCY_TAG, Environment, Mfa, QueueAddress};
 
 /// What STS takes as a session's name, and as a source identity, in characters.
 const LONGEST_NAME: usize = 64;
 /// What tells two sessions of one incident apart, in hexadecimal digits.
 const SALT: usize = 6;
-/// What a change's session may do beside the change: read the key, and try it by a dry run.
-const TO_VERIFY: [&str; 3] = ["kms:DescribeKey", "kms:Encrypt", "kms:GenerateMac"];
+/// What a session may do beside a change that shows in the key's use: read the key, and try it by a dry run.
+const TO_TRY: [&str; 3] = ["kms:DescribeKey", "kms:Encrypt", "kms:GenerateMac"];
 
 /// A role to be assumed for one purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +36,16 @@ impl Assumption {
         identity: Option<&Identity>,
         plan: &Plan,
     ) -> Result<Option<Self>, String> {
-        let duty = Duty::of(plan.operation);
+        let duty = Duty::of(&plan.operation);
         let mut actions = vec![plan.operation.iam_action()];
-        actions.extend(TO_VERIFY);
-        let policy = allow(&actions, plan.key.as_str());
+        if plan.operation.use_after() != UseAfter::SaysNothing {
+            actions.extend(TO_TRY);
+        }
+        let policy = allow([(actions, resource(plan).as_str())]);
         Self::of(environment, identity, duty, plan.incident.as_str(), policy)
     }
 
-    /// The role for reading, narrowed to the reads that portcullis makes; `None` where settings name none.
+    /// The role for reading, narrowed to the reads that portcullis makes and to its own queue; `None` where settings name none.
     ///
     /// # Errors
     /// As [`Assumption::for_change`].
@@ -50,7 +53,9 @@ impl Assumption {
         environment: &Environment,
         identity: Option<&Identity>,
     ) -> Result<Option<Self>, String> {
-        let policy = allow(&cloud::read_actions(), "*");
+        let queue = environment.trail.queue.as_ref().map(QueueAddress::arn);
+        let of_queue = queue.as_deref().map(|arn| (cloud::QUEUE_ACTIONS.map(str::to_owned).to_vec(), arn));
+        let policy = allow([(cloud::read_actions(), "*")].into_iter().chain(of_queue));
         let mut assumption = Self::of(environment, identity, Duty::Audit, "portcullis-reads", policy)?;
         if let Some(Self { request, .. }) = &mut assumption {
             request.device = None;
@@ -97,6 +102,20 @@ impl Assumption {
     }
 }
 
+/// The ARN of what a plan changes.
+fn resource(plan: &Plan) -> String {
+    let key = plan.key.as_str();
+    match &plan.operation {
+        Operation::StartDbInstance { instance } => {
+            let partition = key.split(':').nth(1).unwrap_or("aws");
+            // RDS takes identifiers in either case, and its ARNs are in lower case.
+            let instance = instance.to_ascii_lowercase();
+            format!("arn:{partition}:rds:{}:{}:db:{instance}", plan.region, plan.account)
+        }
+        _ => key.to_owned(),
+    }
+}
+
 /// The role's name without its account, e.g. `KeyAdmin`.
 #[must_use]
 pub fn role_name(arn: &str) -> String {
@@ -131,13 +150,13 @@ fn tags(set: &BTreeMap<String, String>, duty: Duty) -> BTreeMap<String, String> 
     tags
 }
 
-fn allow(actions: &[impl AsRef<str>], resource: &str) -> String {
-    let actions: Vec<&str> = actions.iter().map(AsRef::as_ref).collect();
-    json!({
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", "Action": actions, "Resource": resource}],
-    })
-    .to_string()
+/// A policy that allows these actions, each list of them on one resource.
+fn allow<'a, A: serde::Serialize>(statements: impl IntoIterator<Item = (A, &'a str)>) -> String {
+    let statements: Vec<_> = statements
+        .into_iter()
+        .map(|(actions, resource)| json!({"Effect": "Allow", "Action": actions, "Resource": resource}))
+        .collect();
+    json!({ "Version": "2012-10-17", "Statement": statements }).to_string()
 }
 
 #[cfg(test)]
@@ -145,7 +164,8 @@ mod tests {
     use super::{Assumption, person};
     use crate::cloud::{Identity, LONGEST_POLICY, canned};
     use crate::model::duty::Duty;
-    use crate::model::plan::{Observed, Operation, Plan};
+    use crate::model::operation::tests::{each, observed};
+    use crate::model::plan::{Operation, Plan};
     use crate::settings::{Environment, Mfa};
     use proptest::prelude::*;
 
@@ -158,8 +178,8 @@ mod tests {
                 .parse()
                 .unwrap(),
             key_name: "buzz-tutor/user-data".into(),
+            observed: observed(&operation),
             operation,
-            observed: Observed { state: operation.starts_from()[0].clone(), at: canned::now() },
             incident: "INC-1".parse().unwrap(),
             cek: None,
             reason: "stolen laptop".into(),
@@ -184,12 +204,9 @@ mod tests {
     #[test]
     fn a_change_is_made_in_its_dutys_role_and_nothing_else_is_allowed() {
         let me = identity("arn:aws:iam::111122223333:user/keys/oncall-a");
-        for (operation, duty, emergency) in [
-            (Operation::DisableKey, Duty::EmergencyKeyAdmin, true),
-            (Operation::EnableKey, Duty::KeyRecoveryAdmin, false),
-            (Operation::CancelKeyDeletion, Duty::KeyRecoveryAdmin, false),
-        ] {
-            let plan = plan(operation);
+        for operation in each() {
+            let (plan, duty) = (plan(operation.clone()), Duty::of(&operation));
+            let emergency = duty == Duty::EmergencyKeyAdmin;
             let made = Assumption::for_change(&environment(), Some(&me), &plan).unwrap().unwrap();
             assert_eq!(made.duty, duty);
             let request = &made.request;
@@ -200,9 +217,14 @@ mod tests {
             assert!(request.device.is_some());
             let policy: serde_json::Value = serde_json::from_str(&request.policy).unwrap();
             let statements = policy["Statement"].as_array().unwrap();
-            assert_eq!((statements.len(), &statements[0]["Resource"]), (1, &plan.key.as_str().into()));
+            let resource = match &operation {
+                Operation::StartDbInstance { .. } => "arn:aws:rds:eu-west-1:111122223333:db:buzz-prod-1",
+                _ => plan.key.as_str(),
+            };
+            assert_eq!((statements.len(), &statements[0]["Resource"]), (1, &resource.into()));
+            assert!(request.policy.len() <= LONGEST_POLICY);
             let changes = statements[0]["Action"].as_array().unwrap().iter().filter(|action| {
-                Operation::ALL.iter().any(|operation| operation.iam_action() == action.as_str().unwrap())
+                each().iter().any(|operation| operation.iam_action() == action.as_str().unwrap())
             });
             assert_eq!(changes.collect::<Vec<_>>(), [operation.iam_action()]);
         }
@@ -223,9 +245,23 @@ mod tests {
         let read = Assumption::for_reading(&environment(), Some(&me)).unwrap().unwrap().request;
         assert_eq!((read.source_identity.as_str(), &read.device), ("some.body@example.com", &None));
         assert!(read.policy.contains("kms:DescribeKey") && read.policy.contains("cloudtrail:LookupEvents"));
-        for operation in Operation::ALL {
+        for operation in each() {
             assert!(!read.policy.contains(operation.iam_action()), "{}", read.policy);
         }
+        assert!(read.policy.len() <= LONGEST_POLICY && !read.policy.contains("sqs:"));
+    }
+
+    #[test]
+    fn reading_may_empty_its_own_queue_and_no_other() {
+        let me = identity("arn:aws:sts::111122223333:assumed-role/Sso/some.body@example.com");
+        let mut environment = environment();
+        environment.trail.queue = Some("arn:aws:sqs:eu-west-1:111122223333:portcullis".parse().unwrap());
+        let read = Assumption::for_reading(&environment, Some(&me)).unwrap().unwrap().request;
+        let policy: serde_json::Value = serde_json::from_str(&read.policy).unwrap();
+        assert_eq!(policy["Statement"].as_array().unwrap().len(), 2);
+        let queue = &policy["Statement"][1];
+        assert_eq!(queue["Resource"], "arn:aws:sqs:eu-west-1:111122223333:portcullis");
+        assert_eq!(queue["Action"], serde_json::json!(["sqs:ReceiveMessage", "sqs:DeleteMessage"]));
         assert!(read.policy.len() <= LONGEST_POLICY);
     }
 

@@ -15,6 +15,8 @@ pub enum Source {
     Kms(String),
     /// CloudTrail in one Region.
     Trail(String),
+    /// The queue of this name, which EventBridge feeds with the trail's records.
+    Queue(String),
     /// Trail logs in files, by the path named.
     Files(String),
     Rds(String),
@@ -27,6 +29,7 @@ impl fmt::Display for Source {
         match self {
             Self::Kms(region) => write!(f, "KMS {region}"),
             Self::Trail(region) => write!(f, "CloudTrail {region}"),
+            Self::Queue(name) => write!(f, "queue {}", super::text::visible(name)),
             Self::Files(path) => write!(f, "files {}", super::text::visible(path)),
             Self::Rds(region) => write!(f, "RDS {region}"),
             Self::Sql(server) => write!(f, "SQL {server}"),

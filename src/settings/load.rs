@@ -11,10 +11,11 @@ use toml::Spanned;
 
 use super::age::{RawAge, RawMark};
 use super::detections::RawDetections;
+use super::queue::is_region;
 use super::roles::RawRoles;
 use super::{
-    AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, Settings, SqlServerSettings,
-    TrailSettings,
+    AuditSettings, ConsoleSettings, Environment, Overrides, PasswordFrom, QueueAddress, Settings,
+    SqlServerSettings, TrailSettings,
 };
 use crate::model::catalog::ServerName;
 use crate::model::column::Column;
@@ -154,6 +155,7 @@ struct RawEnvironment {
     endpoint: Option<Spanned<String>>,
     alert_topic: Option<Spanned<String>>,
     approvals: Option<u8>,
+    approval_override: Option<bool>,
     column_key_cache: Option<Spanned<String>>,
     recovery_window: Option<Spanned<String>>,
     #[serde(default)]
@@ -171,10 +173,10 @@ struct RawEnvironment {
 #[serde(deny_unknown_fields)]
 struct RawTrail {
     events: Option<Spanned<usize>>,
-    #[serde(default)]
-    roles: Vec<String>,
+    roles: Option<Vec<String>>,
     #[serde(default)]
     secrets: Vec<String>,
+    queue: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -277,8 +279,10 @@ impl Reader<'_> {
             sql,
             trail: TrailSettings {
                 events: self.events(raw.trail.events.as_ref()).or(events).unwrap_or(TrailSettings::EVENTS),
-                roles: raw.trail.roles,
+                // Where nobody says which, those that changes are made in.
+                roles: raw.trail.roles.unwrap_or_else(|| roles.for_emergencies()),
                 secrets: raw.trail.secrets,
+                queue: self.queue(raw.trail.queue.as_ref()),
                 ..TrailSettings::default()
             },
             alert_topic: raw.alert_topic.map(Spanned::into_inner),
@@ -288,6 +292,7 @@ impl Reader<'_> {
             estate: self.estate(raw.estate),
             column_key_cache: self.duration(raw.column_key_cache.as_ref(), SignedDuration::from_hours(2)),
             approvals: raw.approvals.unwrap_or(0),
+            approval_override: raw.approval_override.unwrap_or(true),
             recovery_window: self.duration(raw.recovery_window.as_ref(), SignedDuration::from_hours(7 * 24)),
         }
     }
@@ -310,6 +315,16 @@ impl Reader<'_> {
             }
         }
         (!columns.is_empty()).then_some(columns)
+    }
+
+    fn queue(&mut self, raw: Option<&Spanned<String>>) -> Option<QueueAddress> {
+        let raw = raw?;
+        let read = raw.get_ref().parse();
+        if let Err(no_queue) = &read {
+            let reason = format!("queue `{}` {no_queue}", visible(raw.get_ref()));
+            self.mistake(Some(raw.span().start), reason);
+        }
+        read.ok()
     }
 
     fn check_name(&mut self, name: &Spanned<String>) {
@@ -346,10 +361,7 @@ impl Reader<'_> {
             self.mistake(at, "regions is empty: name at least one, home first, e.g. [\"eu-west-1\"]".into());
         }
         for region in regions.get_ref() {
-            let shaped = region.split('-').count() >= 3
-                && region.ends_with(|c: char| c.is_ascii_digit())
-                && region.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-            if !shaped {
+            if !is_region(region) {
                 self.mistake(at, format!("`{}` is not a Region's name, such as eu-west-1", visible(region)));
             }
         }
@@ -508,6 +520,20 @@ mod tests {
         let read = read_text("[console]\ncolumns = [\"Age\", \"cek\"]\n").unwrap();
         assert_eq!(read.console.columns, Some(vec![Column::Age, Column::ColumnKey]));
         assert_eq!(read_text("[console]\ncolumns = []\n").unwrap().console.columns, None);
+    }
+
+    #[test]
+    fn a_queue_is_named_by_url_or_arn() {
+        let with = |queue: &str| {
+            format!(
+                "[environments.prod]\nregions = [\"eu-west-1\"]\n[environments.prod.trail]\nqueue = \"{queue}\"\n"
+            )
+        };
+        let settings = read_text(&with("arn:aws:sqs:eu-west-1:111122223333:portcullis")).unwrap();
+        let queue = settings.environments["prod"].trail.queue.as_ref().unwrap();
+        assert_eq!(queue.url(), "https://sqs.eu-west-1.amazonaws.com/111122223333/portcullis");
+        let told = mistakes(&with("portcullis"));
+        assert!(told[0].starts_with("s.toml:4: queue `portcullis` is no SQS queue"), "{told:?}");
     }
 
     #[test]

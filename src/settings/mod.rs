@@ -3,6 +3,7 @@
 mod age;
 mod detections;
 mod load;
+mod queue;
 mod roles;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::model::column::Column;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
+pub use queue::{NoQueue, QueueAddress};
 pub use roles::{EMERGENCY_TAG, ENVIRONMENT_TAG, Mfa, Roles, check_serial};
 
 /// The commented settings file that `portcullis init` writes.
@@ -99,6 +101,8 @@ pub struct Environment {
     pub column_key_cache: SignedDuration,
     /// People who must approve a change besides the requester.
     pub approvals: u8,
+    /// Whether the operator may do without those approvals, by typing so: it is recorded and told to everybody.
+    pub approval_override: bool,
     /// How long after a drop this house allows a recovery without a new decision. KMS sets no such limit.
     pub recovery_window: SignedDuration,
 }
@@ -112,6 +116,9 @@ pub struct TrailSettings {
     pub roles: Vec<String>,
     /// Secrets whose reading is watched, by a part of their name or ARN: the emergency procedures.
     pub secrets: Vec<String>,
+    /// An SQS queue that EventBridge feeds with the trail's records. It has to be portcullis' own: messages are deleted
+    /// once their events are kept.
+    pub queue: Option<QueueAddress>,
     /// What the house sets about detections; the same in every environment.
     pub detections: Arc<Detections>,
 }
@@ -123,7 +130,8 @@ impl TrailSettings {
 
 impl Default for TrailSettings {
     fn default() -> Self {
-        Self { events: Self::EVENTS, roles: Vec::new(), secrets: Vec::new(), detections: Arc::default() }
+        let (roles, secrets) = (Vec::new(), Vec::new());
+        Self { events: Self::EVENTS, roles, secrets, queue: None, detections: Arc::default() }
     }
 }
 

@@ -20,14 +20,19 @@ pub mod world;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use aws::front::{Answered, Injected, Inquiry, NoAnswer};
+use aws::front::{Answered, Injected, Inquiry, NoAnswer, settle};
 use bytes::Bytes;
 use clock::VirtualClock;
 use faults::{Effect, Faults};
 use rand::Rng as _;
 use record::{Record, RecordedCall};
+use tokio::time::Instant;
 use world::World;
+
+/// How often a long poll looks whether there is a message.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// The whole pretend account. Clones share it.
 #[derive(Clone, Debug)]
@@ -111,6 +116,9 @@ impl Simulator {
             self.record.push(recorded);
             return Err(lost);
         }
+        if effects.is_empty() {
+            self.wait_for_message(&inquiry).await;
+        }
         let quotas = self.quotas.load(Ordering::Relaxed);
         let Answered { response, mut recorded } = {
             let mut world = self.world();
@@ -121,6 +129,22 @@ impl Simulator {
         recorded.answered = lost.is_none();
         self.record.push(recorded);
         lost.map_or(Ok(response), Err)
+    }
+
+    /// A long poll waits here, where nobody else has to wait for it.
+    async fn wait_for_message(&self, inquiry: &Inquiry) {
+        let Some((url, wait)) = inquiry.long_poll() else { return };
+        let until = Instant::now() + wait;
+        while Instant::now() < until {
+            {
+                let (mut world, now) = (self.world(), self.clock.now());
+                settle(&mut world, now);
+                if world.sqs.would_answer(&url, now) {
+                    return;
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Every AWS call that reached the simulator, oldest first.

@@ -8,6 +8,7 @@ use super::aws::kms::Kms;
 use super::aws::quota::Quotas;
 use super::aws::rds::Rds;
 use super::aws::sns::Sns;
+use super::aws::sqs::Sqs;
 use super::aws::sts::Sts;
 use super::sql::state::SqlServer;
 
@@ -20,6 +21,7 @@ pub struct World {
     pub sts: Sts,
     pub trail: Trail,
     pub sns: Sns,
+    pub sqs: Sqs,
     pub rds: Rds,
     pub sql: Vec<SqlServer>,
     /// How often each account may still call.
@@ -38,6 +40,7 @@ impl World {
             sts: Sts::default(),
             trail: Trail::default(),
             sns: Sns::default(),
+            sqs: Sqs::default(),
             rds: Rds::default(),
             sql: Vec::new(),
             quotas: Quotas::default(),

@@ -1,5 +1,5 @@
-//! Following trails: a task for each Region reads what is new, one for files reads those, and one keeps it all and
-//! publishes after each page.
+//! Following trails: a task for each Region reads what is new, one listens to a queue, one for files reads those, and
+//! one keeps it all and publishes after each page.
 //!
 //! CloudTrail delivers late and out of order, so each sweep reads an overlap again, and every few minutes a wide
 //! one; the store knows what it has. Changes are swept often, the use of keys less often and only so many pages.
@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::files::{Found, Tally, load_into};
+use super::listen::Listening;
 use super::rules::rules_of;
 use super::store::{Batch, Store};
 use super::sweep::{Page, Step, Sweep};
@@ -101,13 +102,29 @@ impl Backfills {
 }
 
 /// What a reader tells the keeper.
-struct News {
+pub(super) struct News {
     /// Which source it is about.
     source: usize,
     standing: TrailSource,
     page: Page,
     batch: Batch,
     unparsed: Vec<Unparsed>,
+    /// To be told once it is all kept.
+    kept: Option<oneshot::Sender<()>>,
+}
+
+impl News {
+    /// How a source stands, without any event.
+    fn of(source: usize, standing: TrailSource) -> Self {
+        let (page, batch, unparsed) = (Page::default(), Batch::default(), Vec::new());
+        Self { source, standing, page, batch, unparsed, kept: None }
+    }
+
+    /// What a source brings, and whom to tell once it is kept.
+    pub(super) fn to_keep(source: usize, standing: TrailSource, page: Page) -> (Self, oneshot::Receiver<()>) {
+        let (kept, is_kept) = oneshot::channel();
+        (Self { page, kept: Some(kept), ..Self::of(source, standing) }, is_kept)
+    }
 }
 
 impl Follower {
@@ -139,6 +156,23 @@ impl Follower {
             tasks.push(tokio::spawn(following.run()));
             sources.push(standing);
             backfills.insert(region.clone(), ask);
+        }
+        if let Some((estate, address)) =
+            estate.and_then(|estate| Some((estate, estate.environment.trail.queue.as_ref()?)))
+        {
+            let queue = estate.cloud.trail_queue(address);
+            let standing = TrailSource::new(Source::Queue(queue.name().to_owned()));
+            let listening = Listening {
+                queue,
+                clock: clock.clone(),
+                watched: estate.environment.trail.clone(),
+                longest_backoff: options.longest_backoff,
+                source: sources.len(),
+                standing: standing.clone(),
+                news: news.clone(),
+            };
+            tasks.push(tokio::spawn(listening.run()));
+            sources.push(standing);
         }
         if let Some((name, found)) = files {
             let standing = TrailSource::new(Source::Files(name));
@@ -213,6 +247,10 @@ async fn keep(
             store.add(one.batch);
             one.unparsed.into_iter().for_each(|unparsed| store.note_unparsed(unparsed));
             view.sources[one.source] = one.standing;
+            if let Some(kept) = one.kept {
+                // Whoever waited for it may be gone.
+                let _ = kept.send(());
+            }
             news = ear.try_recv().ok();
         }
         view.findings = store.judge(clock.now()).into();
@@ -232,8 +270,7 @@ struct Files {
 impl Files {
     fn read(mut self, found: &Found, news: &mpsc::Sender<News>) {
         let tell = |standing: TrailSource, batch, unparsed| {
-            let page = Page::default();
-            news.blocking_send(News { source: self.source, standing, page, batch, unparsed }).is_ok()
+            news.blocking_send(News { batch, unparsed, ..News::of(self.source, standing) }).is_ok()
         };
         self.standing.files = Some(Tally { files_found: found.files.len(), ..Tally::default() });
         let (everything, now) = (Filter::default(), self.clock.now());
@@ -366,8 +403,7 @@ impl Following {
             let page = self.page().await;
             self.standing.changes_since = self.tracks[0].reach;
             self.standing.uses_since = self.tracks[1].reach;
-            let (source, standing) = (self.source, self.standing.clone());
-            let news = News { source, standing, page, batch: Batch::default(), unparsed: Vec::new() };
+            let news = News { page, ..News::of(self.source, self.standing.clone()) };
             if self.news.send(news).await.is_err() {
                 return;
             }
@@ -398,6 +434,7 @@ impl Following {
         match sweep.page(&self.reads, &self.watched).await {
             Ok((page, step)) => {
                 self.failures = 0;
+                self.standing.came(&page, self.clock.now(), false);
                 match step {
                     Step::More => track.due = Instant::now(),
                     Step::Done { reach } => self.done(next, reach),

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::files::Tally;
 use super::store::Events;
+use super::sweep::Page;
 use crate::detect::Finding;
 use crate::model::arn::KeyArn;
 use crate::model::seen::NotVisible;
@@ -31,6 +32,10 @@ pub struct TrailSource {
     pub changes_since: Option<Timestamp>,
     /// The same for reads and cryptographic use of keys, which are followed more slowly.
     pub uses_since: Option<Timestamp>,
+    /// When the newest event that it brought happened.
+    pub newest: Option<Timestamp>,
+    /// How long after it happened that event came: the source's lag. None where only history came yet.
+    pub lag: Option<SignedDuration>,
     /// Keys whose use was asked for, the newest first.
     pub backfills: Vec<Backfill>,
     /// What was read of files, so far.
@@ -58,6 +63,8 @@ impl TrailSource {
             health: SourceHealth::default(),
             changes_since: None,
             uses_since: None,
+            newest: None,
+            lag: None,
             backfills: Vec::new(),
             files: None,
             is_read: false,
@@ -66,6 +73,18 @@ impl TrailSource {
 
     fn is_followed(&self) -> bool {
         matches!(self.source, Source::Trail(_))
+    }
+
+    /// Notes what came at `now`. Where events come `one_by_one`, the first tells of the lag already; otherwise it is
+    /// history.
+    pub(super) fn came(&mut self, page: &Page, now: Timestamp, one_by_one: bool) {
+        let Some(newest) = page.events.iter().map(|(event, _)| event.at).max() else { return };
+        if self.newest.is_none_or(|before| newest > before) {
+            if one_by_one || self.newest.is_some() {
+                self.lag = Some(now.duration_since(newest));
+            }
+            self.newest = Some(newest);
+        }
     }
 }
 
@@ -98,10 +117,11 @@ impl TrailView {
         self.sources.iter().filter_map(|source| Some((source, source.files.as_ref()?)))
     }
 
-    /// Whether a source has answered in full.
+    /// Whether a source that has the past too has answered in full: a queue has only what is to come.
     #[must_use]
     pub fn has_answered(&self) -> bool {
-        self.sources.iter().any(|source| source.health.last_success.is_some())
+        let mut with_past = self.sources.iter().filter(|source| !matches!(source.source, Source::Queue(_)));
+        with_past.any(|source| source.health.last_success.is_some())
     }
 
     /// How the trail of a Region does, where it is followed.

@@ -79,6 +79,68 @@ async fn every_event_shows_once_through_delay_disorder_repetition_and_throttling
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+#[tokio::test(start_paused = true)]
+async fn with_a_queue_every_event_is_here_within_seconds_and_once() {
+    let mut world = seed::buzz_tutor(7, now());
+    let url = seed::event_queue(&mut world, now());
+    let simulator = Simulator::new(world, VirtualClock::frozen(now()));
+    let mut stage = Stage::around(simulator, 7).unwrap();
+    let delivery = Delivery {
+        delay: (SignedDuration::from_mins(4), SignedDuration::from_mins(9)),
+        duplicates: 0.3,
+        reorder: true,
+    };
+    stage.simulator.world().trail.set_delivery(delivery);
+    stage.environment.trail.queue = Some(url.parse().unwrap());
+    let opened = Estate::open(stage.environment.clone(), stage.wire.clone(), stage.clock.clone()).await;
+    let follower = Follower::spawn(&opened.unwrap(), FollowOptions::default());
+    live(&stage, 3).await;
+    // Until now LookupEvents cannot have brought anything of what has happened meanwhile.
+    assert_eq!(missing(&stage, &follower, SignedDuration::from_secs(5)), Vec::<String>::new());
+    // The queue refuses, loses answers after it gave them, and comes back.
+    let trouble = |operation: &str, effect| Fault {
+        on: Target::Operation(operation.to_owned()),
+        effect,
+        times: Some(3),
+    };
+    let faults = stage.simulator.faults();
+    faults.add(trouble("ReceiveMessage", Effect::AccessDenied));
+    faults.add(trouble("ReceiveMessage", Effect::ConnectionLossAfter));
+    faults.add(trouble("DeleteMessageBatch", Effect::ConnectionLoss));
+    live(&stage, 12).await;
+    assert_eq!(missing(&stage, &follower, SignedDuration::from_mins(3)), Vec::<String>::new());
+    let view = follower.views().borrow().clone();
+    let lag = |number: usize| view.sources[number].lag.unwrap();
+    let queue = view.sources.len() - 1;
+    assert!(
+        lag(queue) < SignedDuration::from_secs(10) && lag(0) > SignedDuration::from_mins(3),
+        "{:?}",
+        view.sources
+    );
+    assert!(stage.simulator.world().sqs.depth(seed::EVENT_QUEUE) < 30, "what is kept is deleted");
+    let lookups = stage.simulator.calls().into_iter().filter(|call| call.operation == "LookupEvents");
+    assert_eq!(lookups.filter(|call| call.error.is_some()).count(), 0, "the quota is never overrun");
+}
+
+/// Those of KMS's events from the start until so long ago that are not shown. What is shown is shown once.
+fn missing(stage: &Stage, follower: &Follower, until: SignedDuration) -> Vec<String> {
+    let view = follower.views().borrow().clone();
+    let shown: Vec<String> = view.events.iter().map(|event| event.id).collect();
+    let distinct: BTreeSet<&String> = shown.iter().collect();
+    let (world, due) = (stage.simulator.world(), stage.clock.now() - until);
+    assert_eq!(distinct.len(), shown.len(), "each once");
+    let is_wanted = |record: &&Record| {
+        let entry = &record.entry;
+        let is_kms = &*entry.account == seed::ACCOUNT && &*entry.source == "kms.amazonaws.com";
+        is_kms && record.is_management() && entry.at > now() && entry.at <= due
+    };
+    let wanted: Vec<&Record> = world.trail.records().filter(is_wanted).collect();
+    assert!(wanted.len() > 5, "{}", wanted.len());
+    let is_missing = |record: &&&Record| !distinct.contains(&record.event_id.to_string());
+    let missing = wanted.iter().filter(is_missing);
+    missing.map(|record| format!("{} of {}", record.entry.name, record.entry.at)).collect()
+}
+
 /// The records of the simulated account.
 fn records() -> Vec<Value> {
     let world = seed::buzz_tutor(7, now());

@@ -111,6 +111,14 @@ fn trail_facts(sheet: &mut Sheet<'_>, state: &State) {
         sheet.fact("changes", since(trail.changes_since()), Tone::Text);
         sheet.fact("reads and use of keys", since(trail.uses_since()), Tone::Text);
     }
+    for source in &trail.sources {
+        if let (Some(newest), Some(lag)) = (source.newest, source.lag) {
+            let ago = ago(newest, state.now);
+            let lag = lag.as_secs().max(0);
+            let told = format!("{}: newest event {ago} ago, here {lag} s after it happened", source.source);
+            sheet.fact("lag", told, Tone::Text);
+        }
+    }
     for (source, tally) in trail.files() {
         let words = if source.is_read { "files" } else { "files, being read" };
         sheet.fact(words, tally.in_words(), Tone::Text);

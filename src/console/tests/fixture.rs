@@ -372,16 +372,13 @@ pub fn trail() -> TrailView {
         events.insert(event, &raw);
     }
     let source = TrailSource {
-        source: Source::Trail("eu-west-1".into()),
         health: SourceHealth {
             last_success: Some(now() - SignedDuration::from_secs(250)),
             ..SourceHealth::default()
         },
         changes_since: Some(now() - days(21)),
         uses_since: Some(now() - days(1)),
-        backfills: Vec::new(),
-        files: None,
-        is_read: false,
+        ..TrailSource::new(Source::Trail("eu-west-1".into()))
     };
     TrailView { events: events.events().clone(), findings: findings(), sources: vec![source] }
 }
@@ -468,7 +465,7 @@ pub fn preview() -> Preview {
         key: arn(1),
         key_name: "buzz-tutor/user-data".into(),
         operation: Operation::DisableKey,
-        observed: Observed { state: KeyState::Enabled, at: now() - SignedDuration::from_secs(2) },
+        observed: Observed::state(KeyState::Enabled, now() - SignedDuration::from_secs(2)),
         incident: incident(),
         cek: Some("CEK_User_12345".into()),
         reason: "key named in the alert of 13:50Z".into(),
@@ -478,6 +475,8 @@ pub fn preview() -> Preview {
     Preview {
         digest: plan.digest().unwrap(),
         production: true,
+        change: Vec::new(),
+        regions: Vec::new(),
         dependents: Dependents::of(&arn(1), &inventory()),
         column_key_cache: SignedDuration::from_hours(2),
         calls: vec![
@@ -494,6 +493,7 @@ pub fn preview() -> Preview {
         ],
         approvals_needed: 0,
         must_type: "buzz-tutor/user-data production".into(),
+        may_override: false,
         plan,
     }
 }
@@ -514,6 +514,9 @@ pub fn run(waiting: Waiting) -> RunView {
         status,
         finished: (status == StepStatus::Done).then_some(at),
         deadline: (status == StepStatus::Now).then(|| now() + SignedDuration::from_mins(4)),
+        overdue: false,
+        does: "plans disable-key, asks, and carries it out through the gate · within 5 m".into(),
+        if_it_fails: None,
     };
     RunView {
         run: 12,
@@ -522,6 +525,7 @@ pub fn run(waiting: Waiting) -> RunView {
         key: Some(arn(1)),
         key_name: Some("buzz-tutor/user-data".into()),
         started: at,
+        values: Vec::new(),
         steps: vec![
             step("Confirm the target", StepStatus::Done, "Compare."),
             step("Read the key's state", StepStatus::Done, "Reads."),

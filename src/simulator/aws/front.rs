@@ -90,6 +90,13 @@ impl Inquiry {
         Some(text.rsplit_once(":key/").map_or(text, |(_, id)| id).to_owned())
     }
 
+    /// The queue at which the request is willing to wait for a message, and for how long.
+    pub(in crate::simulator) fn long_poll(&self) -> Option<(String, std::time::Duration)> {
+        let (operation, input) = self.asked.as_ref().ok()?;
+        self.service.filter(|service| service.name == "sqs")?;
+        super::sqs::long_poll(operation, input)
+    }
+
     /// Whether a fault switch means this request.
     #[must_use]
     pub fn is_hit_by(&self, target: &Target, world: &World) -> bool {
@@ -182,11 +189,12 @@ impl Inquiry {
 }
 
 /// Brings the world up to now, and tells the trail what happened by itself.
-fn settle(world: &mut World, now: Timestamp) {
+pub(in crate::simulator) fn settle(world: &mut World, now: Timestamp) {
     for event in world.kms.settle(now, &mut world.rng) {
         world.trail.note_service(&event);
     }
     world.rds.observe(&world.kms, now);
+    world.sqs.take_records(world.trail.take_fresh(), now);
 }
 
 /// Lets the service work the call, and notes it.
@@ -219,6 +227,7 @@ fn work(world: &mut World, call: &Call, quotas: bool, injected: Option<Injected>
                 sts: &mut world.sts,
                 trail: &mut world.trail,
                 sns: &mut world.sns,
+                sqs: &mut world.sqs,
                 rds: &mut world.rds,
             },
             call,
@@ -242,6 +251,7 @@ struct Services<'a> {
     sts: &'a mut super::sts::Sts,
     trail: &'a mut super::cloudtrail::Trail,
     sns: &'a mut super::sns::Sns,
+    sqs: &'a mut super::sqs::Sqs,
     rds: &'a mut super::rds::Rds,
 }
 
@@ -253,18 +263,28 @@ fn dispatch(services: &mut Services<'_>, call: &Call, context: &mut Context<'_>)
         "kms" => services.kms.handle(call, &access, context),
         "sts" => services.sts.handle(call, &access, context),
         other => {
-            let (action, resource) = (format!("{other}:{}", call.operation), resource_of(call));
+            let (action, resource) = (format!("{other}:{}", permission(call)), resource_of(call));
+            let access = access.of_resource(services.rds.tags_asked_about(call));
             access.permits(&action, &resource).map_err(|denial| {
                 Refusal::access_denied(other, access.explain(denial, &action, &resource))
             })?;
             match other {
                 "cloudtrail" => services.trail.handle(call, context),
                 "sns" => services.sns.handle(call, context),
+                "sqs" => services.sqs.handle(call, context),
                 "rds" => services.rds.handle(call, context),
                 "iam" => super::iam::handle(services.sts, call, context),
                 _ => Err(Refusal::unknown_operation(call)),
             }
         }
+    }
+}
+
+/// What permission an operation asks for: the batches of SQS ask for that of the single one.
+fn permission(call: &Call) -> &str {
+    match call.service.as_str() {
+        "sqs" => call.operation.strip_suffix("Batch").unwrap_or(&call.operation),
+        _ => &call.operation,
     }
 }
 
@@ -274,6 +294,11 @@ fn resource_of(call: &Call) -> String {
     let (region, account) = (&call.region, &call.caller.account);
     match call.service.as_str() {
         "sns" => text("TopicArn").or(text("TargetArn")).unwrap_or("*").to_owned(),
+        "sqs" => {
+            let (account, name) =
+                text("QueueUrl").and_then(super::sqs::account_and_name).unwrap_or((account, "*"));
+            format!("arn:aws:sqs:{region}:{account}:{name}")
+        }
         "rds" => {
             let instance = text("DBInstanceIdentifier").unwrap_or("*");
             format!("arn:aws:rds:{region}:{account}:db:{instance}")

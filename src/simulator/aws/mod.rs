@@ -10,6 +10,7 @@ pub mod quota;
 pub mod rds;
 pub mod sigv4;
 pub mod sns;
+pub mod sqs;
 pub mod sts;
 pub mod wire;
 
@@ -22,7 +23,7 @@ use serde_json::{Map, Value};
 #[derive(Clone, Debug)]
 pub struct Call {
     pub at: Timestamp,
-    /// The signing name: `kms`, `sts`, `cloudtrail`, `sns`, `rds`, `iam`.
+    /// The signing name: `kms`, `sts`, `cloudtrail`, `sns`, `sqs`, `rds`, `iam`.
     pub service: String,
     pub region: String,
     /// e.g. `DescribeKey`.

@@ -5,7 +5,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde_json::{Map, Value, json};
 
 use super::sts::escape;
-use super::{Refusal, Reply};
+use super::{Refusal, Reply, sqs};
+
+/// By this header clients of SQS's older protocol learn what an error is called there.
+const QUERY_ERROR: header::HeaderName = header::HeaderName::from_static("x-amzn-query-error");
 
 /// The two protocols that the services here speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,7 @@ pub const SERVICES: &[Service] = &[
         version: "2010-03-31",
         namespace: "http://sns.amazonaws.com/doc/2010-03-31/",
     },
+    Service { name: "sqs", protocol: Protocol::Json, targets: &["AmazonSQS"], version: "", namespace: "" },
     Service {
         name: "iam",
         protocol: Protocol::Query,
@@ -173,7 +177,12 @@ pub fn refuse(
                 // KMS and most others write `message`, some refusals of the front `Message`: SDKs read both.
                 body["message"] = json!(refusal.message);
             }
-            json_response(refusal.status, body.to_string().into(), request_id)
+            let mut response = json_response(refusal.status, body.to_string().into(), request_id);
+            if service.is_some_and(|service| service.name == "sqs") {
+                let told = format!("{};Sender", sqs::query_code(&refusal.code));
+                response.headers_mut().extend(HeaderValue::from_str(&told).map(|told| (QUERY_ERROR, told)));
+            }
+            response
         }
         Protocol::Query => {
             let namespace =

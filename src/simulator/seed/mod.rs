@@ -37,6 +37,8 @@ pub const FOREIGN_ACCOUNT: &str = "444455556666";
 pub const ENVIRONMENTS: [&str; 3] = ["development", "staging", "production"];
 /// The topic that alerts go to.
 pub const ALERT_TOPIC: &str = "buzz-tutor-alerts";
+/// The queue that EventBridge feeds, where [`event_queue`] made it.
+pub const EVENT_QUEUE: &str = "portcullis-events";
 /// The SQL login that sees everything portcullis needs, and may write the audit row.
 pub const SQL_READER: &str = "portcullis_reader";
 /// The SQL login that may not see column master keys.
@@ -60,6 +62,15 @@ pub fn buzz_tutor(seed: u64, now: Timestamp) -> World {
     databases::fill(&mut world, now);
     history::fill(&mut world, now);
     world
+}
+
+/// Makes the queue [`EVENT_QUEUE`], into which EventBridge puts the account's events from now on; answers its URL. Whoever
+/// makes it should also empty it.
+pub fn event_queue(world: &mut World, now: Timestamp) -> String {
+    let url = world.sqs.create_queue(ACCOUNT, HOME, EVENT_QUEUE, now);
+    world.sqs.put_rule(EVENT_QUEUE);
+    world.trail.tell_the_bus();
+    url
 }
 
 fn instances(world: &mut World, now: Timestamp) {

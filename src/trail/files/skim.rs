@@ -338,23 +338,40 @@ fn is_list_of_records(text: &[u8]) -> bool {
 }
 
 impl Marks {
+    #[inline]
     fn of(block: &[u8; 64]) -> Self {
-        let mut marks = Self { quotes: 0, backslashes: 0, brackets: 0, line_ends: 0 };
         let (chunks, _) = block.as_chunks::<16>();
-        for (chunk, shift) in chunks.iter().zip([0, 16, 32, 48]) {
-            let bytes = u8x16::new(*chunk);
-            let bits = |found: u8x16| u64::from(found.to_bitmask()) << shift;
-            let is = |byte: u8| bytes.simd_eq(u8x16::splat(byte));
-            // [ and ] become { and } with this bit, and nothing else that stands outside of strings does.
-            let folded = bytes | u8x16::splat(0x20);
-            let brackets = folded.simd_eq(u8x16::splat(b'{')) | folded.simd_eq(u8x16::splat(b'}'));
-            marks.quotes |= bits(is(b'"'));
-            marks.backslashes |= bits(is(b'\\'));
-            marks.line_ends |= bits(is(b'\n'));
-            marks.brackets |= bits(brackets);
+        let chunks = [0, 1, 2, 3].map(|at: usize| u8x16::new(chunks[at]));
+        let (quotes, brackets) = (bits(chunks.map(is_quote)), bits(chunks.map(is_bracket)));
+        // Most blocks have neither, and four bit masks less are to be made.
+        let [backslash, line_end] = [b'\\', b'\n'].map(u8x16::splat);
+        let rare = chunks.map(|bytes| bytes.simd_eq(backslash) | bytes.simd_eq(line_end));
+        if (rare[0] | rare[1] | rare[2] | rare[3]).to_bitmask() == 0 {
+            return Self { quotes, backslashes: 0, brackets, line_ends: 0 };
         }
-        marks
+        let backslashes = bits(chunks.map(|bytes| bytes.simd_eq(backslash)));
+        let line_ends = bits(chunks.map(|bytes| bytes.simd_eq(line_end)));
+        Self { quotes, backslashes, brackets, line_ends }
     }
+}
+
+/// A bit for each byte that was found.
+#[inline]
+fn bits(found: [u8x16; 4]) -> u64 {
+    let [a, b, c, d] = found.map(|bytes| u64::from(bytes.to_bitmask()));
+    a | b << 16 | c << 32 | d << 48
+}
+
+#[inline]
+fn is_quote(bytes: u8x16) -> u8x16 {
+    bytes.simd_eq(u8x16::splat(b'"'))
+}
+
+/// [ and ] become { and } with one bit, and nothing else that stands outside of strings does.
+#[inline]
+fn is_bracket(bytes: u8x16) -> u8x16 {
+    let folded = bytes | u8x16::splat(0x20);
+    folded.simd_eq(u8x16::splat(b'{')) | folded.simd_eq(u8x16::splat(b'}'))
 }
 
 /// From each quote that opens up to the one that closes, that one not included.

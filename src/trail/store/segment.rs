@@ -42,7 +42,12 @@ impl EventKey {
     /// The key of an `eventID`.
     #[must_use]
     pub fn from_id(id: &str) -> Self {
-        Self::of(id).0
+        uuid::Uuid::try_parse(id).map_or_else(|_| Self::of(id).0, |uuid| Self(uuid.as_u128()))
+    }
+
+    /// Its high and its low bits.
+    pub(in crate::trail) fn halves(self) -> (u64, u64) {
+        uuid::Uuid::from_u128(self.0).as_u64_pair()
     }
 
     /// A number below `shards`, for keys to be spread by.

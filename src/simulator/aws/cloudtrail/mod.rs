@@ -32,6 +32,8 @@ pub struct Trail {
     delivery: Delivery,
     rng: SmallRng,
     next_seq: u64,
+    /// Records that EventBridge has not heard of yet, where it listens.
+    fresh: Option<Vec<Record>>,
 }
 
 /// How late, how often and in which order records arrive.
@@ -71,6 +73,7 @@ impl Trail {
             delivery: Delivery::default(),
             rng: SmallRng::seed_from_u64(seed ^ 0x007e_0a11),
             next_seq: 0,
+            fresh: None,
         }
     }
 
@@ -85,14 +88,31 @@ impl Trail {
         self.set_delay(delivery.delay.0, delivery.delay.1);
     }
 
+    /// Has EventBridge hear of the management events to come.
+    pub fn tell_the_bus(&mut self) {
+        self.fresh.get_or_insert_default();
+    }
+
+    /// What EventBridge has not heard of yet.
+    pub(super) fn take_fresh(&mut self) -> Vec<Record> {
+        self.fresh.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Keeps one event; answers the id that `CloudTrail` gave it.
     pub fn push(&mut self, entry: Entry) -> Uuid {
         let record = self.draw(entry);
         let event_id = record.event_id;
+        if let Some(fresh) = self.fresh.as_mut().filter(|_| record.is_management()) {
+            fresh.push(record.clone());
+        }
         if self.delivery.duplicates > 0.0 && self.rng.random_bool(self.delivery.duplicates.min(1.0)) {
             let again = self.draw_delay();
             let second =
                 Record { delivered: record.delivered + again, seq: self.take_seq(), ..record.clone() };
+            // EventBridge too delivers at least once.
+            if let Some(fresh) = self.fresh.as_mut().filter(|_| second.is_management()) {
+                fresh.push(second.clone());
+            }
             self.insert(second);
         }
         self.insert(record);

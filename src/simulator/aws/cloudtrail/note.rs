@@ -67,9 +67,14 @@ fn recorded_code(refusal: &Refusal) -> Arc<str> {
     }
 }
 
-/// SNS counts publishing as a data event, which event history does not have.
+/// SNS counts publishing as a data event, SQS everything about messages: event history does not have it, nor does
+/// EventBridge.
 fn is_data_event(call: &Call) -> bool {
-    matches!((call.service.as_str(), call.operation.as_str()), ("sns", "Publish"))
+    match call.service.as_str() {
+        "sns" => call.operation == "Publish",
+        "sqs" => call.operation.contains("Message"),
+        _ => false,
+    }
 }
 
 fn present(value: &Value) -> Option<Arc<Value>> {
