@@ -1,8 +1,9 @@
-"""What somebody would write with boto3 to read every KMS key of a Region: `boto3_inventory.py THREADS SAMPLE`.
+"""What somebody would write with boto3 to read every KMS key of a Region: `boto3_inventory.py THREADS SAMPLE MODE`.
 
 The calls are those that portcullis makes for its table: ListKeys, ListAliases, DescribeKey, and for each key its
-tags and, where its kind can rotate, its rotation status and rotations. SAMPLE keys, or all of them for 0. Retries
-are boto3's standard ones. Prints the seconds to all states, to the whole table, and how many calls were given up.
+tags and, where its kind can rotate, its rotation status and rotations. SAMPLE keys, or all of them for 0. MODE is
+`standard`, boto3's usual three tries, or `adaptive`, which slows down when it is throttled and here tries until it has
+its answer. Prints the seconds to all states, to the whole table, and how many calls were given up.
 """
 
 import sys
@@ -12,8 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 import boto3
 from botocore.exceptions import ClientError
 
-THREADS, SAMPLE = int(sys.argv[1]), int(sys.argv[2])
-CONFIG = boto3.session.Config(retries={"mode": "standard"}, max_pool_connections=THREADS)
+THREADS, SAMPLE, MODE = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+RETRIES = {"standard": {"mode": "standard"}, "adaptive": {"mode": "adaptive", "total_max_attempts": 100}}
+CONFIG = boto3.session.Config(retries=RETRIES[MODE], max_pool_connections=THREADS)
 kms = boto3.client("kms", config=CONFIG)
 given_up = 0
 

@@ -2,8 +2,9 @@
 //!
 //! `simulator serve` with 10,000 KMS keys and 20,000 pairs answers after 20 ms, under AWS's quotas. Three programs
 //! make the same calls: portcullis; a straightforward boto3 program, one call after another (on a sample of keys,
-//! scaled); and the same with a pool of 32 threads. Then portcullis again with a tenth of all requests throttled,
-//! again with what it kept on disk, and with 100,000 pairs for its memory.
+//! scaled); and the same with a pool of 32 threads, once with boto3's usual three tries and once with its adaptive
+//! retries, until it has every answer. Then portcullis again with a tenth of all requests throttled, again with what it
+//! kept on disk, and with 100,000 pairs for its memory.
 //!
 //! `cargo bench --bench inventory -- cold throttled kept memory` picks some of them. It takes a quarter of an hour,
 //! nearly all of it the quota on `ListKeyRotations`. Linux only: it reads `/proc`.
@@ -11,19 +12,23 @@
 mod served;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use portcullis::clock::Clock;
 use portcullis::cloud::quota::QUOTAS;
 use portcullis::cloud::{Credentials, HttpWire};
+use portcullis::console::snapshot::Snapshot;
 use portcullis::database::Dialer;
 use portcullis::estate::{Estate, Wire};
 use portcullis::inventory::{Keeper, Refresher};
+use portcullis::model::age::AgePolicies;
 use portcullis::model::key::{KmsKey, Manager};
 use portcullis::model::pair::Inventory;
 use portcullis::model::seen::Seen;
 use portcullis::settings::{self, Overrides};
+use tokio::sync::watch;
 
 use served::{Outcome, Served, python};
 
@@ -33,7 +38,7 @@ const MANY_PAIRS: u32 = 100_000;
 const LATENCY: &str = "20ms";
 /// Keys that the program without threads reads; its time is scaled from them.
 const SAMPLE: u32 = 300;
-const THREADS: u32 = 32;
+const THREADS: &str = "32";
 /// What makes this program the one that is measured.
 const MEASURED: &str = "PORTCULLIS_BENCH_MEASURED";
 
@@ -136,30 +141,44 @@ fn beside_boto3(home: &Path, with_boto3: bool) -> Outcome<Load> {
     whole(&ours, PAIRS)?;
     drop(served);
     let Some(python) = python().filter(|_| with_boto3) else { return Ok(ours) };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/boto3_inventory.py");
-    let theirs = |words: &[&str]| -> Outcome<Vec<f64>> {
-        // A fresh account: nobody else has touched its quotas.
-        let served = start(home, PAIRS, &[])?;
-        let (output, _) = served.run(home, &python, &[&[script], words].concat())?;
-        let said = String::from_utf8(output.stdout)?;
-        Ok(said.split_whitespace().map(str::parse).collect::<Result<_, _>>()?)
-    };
-    let (sample, threads) = (SAMPLE.to_string(), THREADS.to_string());
-    let serial = theirs(&["1", &sample])?;
+    let (serial, pool, patient) = (
+        boto3(home, &python, "1", SAMPLE, "standard")?,
+        boto3(home, &python, THREADS, 0, "standard")?,
+        boto3(home, &python, THREADS, 0, "adaptive")?,
+    );
     let scale = f64::from(KEYS) / f64::from(SAMPLE);
-    let pool = theirs(&[&threads, "0"])?;
-    let ([serial_states, serial_all, ..], [pool_states, pool_all, lost, ..]) = (&serial[..], &pool[..])
-    else {
-        return Err("boto3_inventory.py said too little".into());
-    };
-    row("boto3, one by one (scaled): states", states, serial_states * scale);
-    row("boto3, one by one (scaled): table", table, serial_all * scale);
-    row(&format!("boto3, {THREADS} threads: states"), states, *pool_states);
-    row(&format!("boto3, {THREADS} threads: table"), table, *pool_all);
-    println!("  {lost:.0} of the pool's calls were given up after its three tries: those rows are lost.");
-    println!("  portcullis is {:.1}× faster than the pool to all states,", pool_states / ours.states);
-    println!("  and {:.2}× to the table, where one quota bounds both.", pool_all / ours.complete);
+    row("boto3, one by one (scaled): states", states, serial.states * scale);
+    row("boto3, one by one (scaled): table", table, serial.complete * scale);
+    for (name, theirs) in [("", &pool), (", adaptive", &patient)] {
+        row(&format!("boto3, {THREADS} threads{name}: states"), states, theirs.states);
+        row(&format!("boto3, {THREADS} threads{name}: table"), table, theirs.complete);
+        println!("  {:.0} of its calls were given up: those answers are lost.", theirs.lost);
+        println!(
+            "  portcullis, which lost none, is {:.2}× as fast to all states, {:.2}× to the table.",
+            theirs.states / ours.states,
+            theirs.complete / ours.complete
+        );
+    }
     Ok(ours)
+}
+
+/// What a boto3 program came to, in seconds, and the answers that it lost.
+struct Theirs {
+    states: f64,
+    complete: f64,
+    lost: f64,
+}
+
+/// Runs it on a fresh account: nobody else has touched its quotas.
+fn boto3(home: &Path, python: &Path, threads: &str, sample: u32, mode: &str) -> Outcome<Theirs> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/boto3_inventory.py");
+    let served = start(home, PAIRS, &[])?;
+    let (output, _) = served.run(home, python, &[script, threads, &sample.to_string(), mode])?;
+    let said = String::from_utf8(output.stdout)?;
+    match said.split_whitespace().map(str::parse).collect::<Result<Vec<f64>, _>>()?[..] {
+        [states, complete, lost] => Ok(Theirs { states, complete, lost }),
+        _ => Err(format!("boto3_inventory.py said {said}").into()),
+    }
 }
 
 fn row(what: &str, allowed: f64, took: f64) {
@@ -223,7 +242,22 @@ fn kept_mb(home: &Path) -> Outcome<u64> {
     Ok(std::fs::metadata(home.join("kept/inventory/served.json"))?.len().div_ceil(1_000_000))
 }
 
-/// The measured program: a console's reading without a console.
+/// What a console makes of each inventory, beside its other work; it shows the newest and lets go of the one before.
+async fn show(mut inventories: watch::Receiver<Arc<Inventory>>) {
+    let mut shown = Snapshot::default();
+    loop {
+        let inventory = inventories.borrow_and_update().clone();
+        let make = move || Snapshot::of(inventory, &AgePolicies::default(), Timestamp::now());
+        let Ok(snapshot) = tokio::task::spawn_blocking(make).await else { return };
+        let outgoing = std::mem::replace(&mut shown, snapshot);
+        tokio::task::spawn_blocking(move || drop(outgoing));
+        if inventories.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The measured program: a console's reading, and what it makes ready to be shown, without a terminal.
 async fn measured(wanted: &str) -> Outcome<()> {
     let (pairs, keep) = wanted.split_once(' ').ok_or("which pairs?")?;
     let pairs: usize = pairs.parse()?;
@@ -238,6 +272,7 @@ async fn measured(wanted: &str) -> Outcome<()> {
     let (begun, opened) = (Instant::now(), Timestamp::now());
     let estate = Estate::open(environment, wire, Clock::system()).await?;
     let (mut inventories, _handle) = Refresher::spawn(estate, keeper);
+    let showing = tokio::spawn(show(inventories.clone()));
     let (mut first, mut states) = (None, None);
     let took = || begun.elapsed().as_secs_f64();
     loop {
@@ -271,6 +306,7 @@ async fn measured(wanted: &str) -> Outcome<()> {
     println!("rotations {rotating}");
     drop(inventory);
     println!("peak {}\nresident {}", memory_mb("VmHWM:")?, memory_mb("VmRSS:")?);
+    showing.abort();
     Ok(())
 }
 

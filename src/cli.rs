@@ -13,6 +13,7 @@ use portcullis::inventory::{Column, Sort};
 use portcullis::model::IncidentId;
 use portcullis::model::event::Severity;
 use portcullis::settings::Overrides;
+use portcullis::simulator::trouble::Trouble;
 use portcullis::trail;
 
 /// What every exit code means; part of `--help` and of the man page.
@@ -40,8 +41,8 @@ pub struct Cli {
 /// Flags that every verb takes.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// The environment; `simulated` is built in and needs nothing. Repeated, `watch` and `keys` show several side by
-    /// side; what acts takes exactly one.
+    /// The environment; `simulated` is built in and needs nothing. Repeated, `watch`, `keys` and `events` show
+    /// several side by side; what acts takes exactly one.
     #[arg(
         short,
         long,
@@ -94,6 +95,8 @@ pub enum Verb {
         /// What the drill's incident is called; a name made of the time by default.
         #[arg(long, value_name = "ID")]
         incident: Option<IncidentId>,
+        #[command(flatten)]
+        faults: Faults,
     },
     /// List the pairs of column keys and KMS keys.
     Keys(Keys),
@@ -108,6 +111,9 @@ pub enum Verb {
     Revoke(Change),
     /// Raise the gate without a screen: enable the KMS key behind a column key, through the runbook.
     Recover(Change),
+    /// Look at the runbooks: ours, and those of your own folders.
+    #[command(subcommand)]
+    Runbook(Runbook),
     /// Look at the journals of incidents.
     #[command(subcommand)]
     Journal(Journal),
@@ -442,6 +448,41 @@ pub enum Journal {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum Runbook {
+    /// List the runbooks.
+    List {
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Show a runbook: for reading, or its parts as one object for programs.
+    Show {
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Structured,
+    },
+    /// Say what is wrong with runbooks, with file, line and reason: of the files named, else of the settings' folders.
+    Check {
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Print a runbook to be followed on paper: boxes to tick, deadlines, people to tell, and what to type by hand.
+    Print {
+        id: String,
+        #[arg(long, value_enum, default_value_t)]
+        format: Paper,
+    },
+}
+
+/// How a runbook is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Paper {
+    /// Plain text, 78 columns.
+    #[default]
+    Text,
+    Markdown,
+}
+
+#[derive(Debug, Subcommand)]
 pub enum Simulator {
     /// Serve the simulated account on loopback ports until interrupted.
     Serve(Serve),
@@ -479,6 +520,16 @@ pub struct Serve {
     /// The share of AWS requests that are throttled whatever the quotas say, e.g. 10%.
     #[arg(long, value_name = "PERCENT", value_parser = share)]
     pub throttle: Option<f64>,
+    #[command(flatten)]
+    pub faults: Faults,
+}
+
+#[derive(Debug, Args)]
+pub struct Faults {
+    /// What of the simulated account cannot be read, with commas or repeated: dead-sql[=SERVER] or
+    /// hidden-catalog[=SERVER] (every server where none is named), silent-region=REGION.
+    #[arg(long = "fault", value_name = "WORD", value_delimiter = ',')]
+    pub words: Vec<Trouble>,
 }
 
 #[derive(Debug, Subcommand)]

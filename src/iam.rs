@@ -40,12 +40,13 @@ pub fn filled(name: &str, words: &[(&str, &str)]) -> Option<String> {
 mod tests {
     use super::{DOCUMENTS, filled};
 
-    const WORDS: [&str; 11] = [
+    const WORDS: [&str; 12] = [
         "account",
         "environment",
         "responder-1",
         "responder-2",
         "manager-1",
+        "manager-2",
         "auditor-1",
         "emergency-role",
         "recovery-role",

@@ -68,6 +68,7 @@ impl Live {
         let circumstances = Circumstances {
             clock: self.estate.clock.clone(),
             environment: self.estate.environment.name.clone(),
+            ages: self.estate.environment.age.clone(),
             state_dir,
             inventory: self.inventory(),
             told: self.follower.circumstances(),

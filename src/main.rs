@@ -49,6 +49,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
             Ok(())
         }
         Verb::Man => Ok(clap_mangen::Man::new(Cli::command()).render(&mut out)?),
+        Verb::Runbook(verb) => runbook(&global, verb, &mut out),
         Verb::Journal(verb) => journal(&global, &verb, &mut out),
         Verb::Simulator(Simulator::Serve(words)) => {
             let serving = Serving {
@@ -62,6 +63,7 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 company: Serving::company(words.keys, words.pairs),
                 latency: words.latency.map(jiff::SignedDuration::unsigned_abs),
                 throttle: words.throttle,
+                troubles: words.faults.words,
             };
             // Signals are caught within a runtime only.
             runtime()?.block_on(async { command::serve::run(&serving, interrupted(), &mut out).await })
@@ -105,12 +107,13 @@ fn run(Cli { global, verb }: Cli) -> Result<(), CommandError> {
                 screen::respond(&open, &settings, look, incident).await
             })
         }
-        Verb::Drill { incident } => {
+        Verb::Drill { incident, faults } => {
             let (settings, _log) = load(&global)?;
             let look = screen::Look::of(&settings)?;
             runtime()?.block_on(async {
                 let open =
                     open(&settings, SIMULATED, global.seed, &Purpose::Act { mfa_serial: None }).await?;
+                open.trouble(&faults.words)?;
                 screen::drill(&open, &settings, look, incident).await
             })
         }
@@ -139,19 +142,19 @@ fn watch(global: &Global, words: &cli::Watch) -> Result<(), CommandError> {
     })
 }
 
-/// `events`: of an account, as they are or as they come.
+/// `events`: of every environment named, as they are or as they come.
 fn events(global: &Global, words: &cli::Events, out: &mut impl std::io::Write) -> Result<(), CommandError> {
     let (settings, _log) = load(global)?;
     runtime()?.block_on(async {
-        let name = one_environment(&global.environment, &settings)?;
-        let open = open(&settings, name, global.seed, &Purpose::Read).await?;
-        let (wanted, told) = (words.wanted(1000, Some(settings.state_dir.clone())), |words: &str| {
-            eprintln!("portcullis: {words}");
-        });
+        let names = environment_names(&global.environment, &settings)?;
+        let opened = open_each(&settings, names, global.seed).await?;
+        let asked: Vec<_> = opened.iter().map(open::Opened::asked).collect();
+        let wanted = words.wanted(1000, Some(settings.state_dir.clone()));
+        let told = |words: &str| eprintln!("portcullis: {words}");
         if words.follow {
-            return command::events::follow(&open.estate, &wanted, interrupted(), out, told).await;
+            return command::events::follow(&asked, &wanted, interrupted(), out, told).await;
         }
-        command::events::run(&open.estate, &wanted, out, told).await
+        command::events::run(&asked, &wanted, out, told).await
     })
 }
 
@@ -210,10 +213,7 @@ fn keys(global: &cli::Global, words: &cli::Keys, out: &mut impl std::io::Write) 
             words.last_use,
         )?;
         let opened = open_each(&settings, names, global.seed).await?;
-        let asked = opened.iter().map(|one| command::keys::Asked {
-            environment: one.name.clone(),
-            estate: one.open.as_ref().map(|open| &open.estate).map_err(|error| error.say.as_str()),
-        });
+        let asked = opened.iter().map(open::Opened::asked);
         command::keys::run(&asked.collect::<Vec<_>>(), &wanted, person::progress(), out).await
     })
 }
@@ -262,6 +262,24 @@ fn interrupted() -> impl Future<Output = ()> + Send + use<> {
             std::future::pending::<()>().await;
         }
         futures_util::future::select_all(waits).await;
+    }
+}
+
+fn runbook(global: &Global, verb: cli::Runbook, out: &mut impl std::io::Write) -> Result<(), CommandError> {
+    let folders = settings::load(&global.overrides())?.runbook_dirs;
+    match verb {
+        cli::Runbook::List { format } => command::runbook::list(&folders, format.into(), out),
+        cli::Runbook::Show { id, format } => {
+            command::runbook::show(&folders, &id, format == Structured::Json, out)
+        }
+        cli::Runbook::Check { files } => command::runbook::check(&folders, &files, out),
+        cli::Runbook::Print { id, format } => {
+            let form = match format {
+                cli::Paper::Text => portcullis::runbook::Form::Text,
+                cli::Paper::Markdown => portcullis::runbook::Form::Markdown,
+            };
+            command::runbook::print(&folders, &id, form, out)
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use portcullis::clock::Clock;
 use portcullis::cloud::{Credentials, HttpWire};
 use portcullis::command::CommandError;
+use portcullis::command::keys::Asked;
 use portcullis::console::PretendDevice;
 use portcullis::database::{self, Dialer};
 use portcullis::drill::Stage;
@@ -17,6 +18,7 @@ use portcullis::journal::Journal;
 use portcullis::model::IncidentId;
 use portcullis::settings::secrecy_text::SecretText;
 use portcullis::settings::{self, Environment, Mfa, SIMULATED, Settings, SqlServerSettings};
+use portcullis::simulator::trouble::Trouble;
 
 use crate::person::AtTerminal;
 
@@ -30,6 +32,12 @@ pub struct Open {
 }
 
 impl Open {
+    /// Lets parts of a simulated account fail to answer from now on; of any other nothing is touched.
+    pub fn trouble(&self, troubles: &[Trouble]) -> Result<(), CommandError> {
+        let Some(stage) = &self.stage else { return Ok(()) };
+        stage.simulator.trouble(troubles).map_err(|no| CommandError::usage(format!("--fault: {no}")))
+    }
+
     /// The simulated MFA device, where there is a drill's.
     pub fn device(&self) -> Option<PretendDevice> {
         self.stage.as_ref().map(Stage::device)
@@ -82,7 +90,7 @@ pub fn environment_names(words: &[String], settings: &Settings) -> Result<Vec<St
 pub fn one_environment<'a>(words: &[String], settings: &'a Settings) -> Result<&'a str, CommandError> {
     if words.len() > 1 {
         return Err(CommandError::usage(format!(
-            "this takes exactly one environment, and -e names several: {}; `watch` and `keys` show several side by side",
+            "this takes exactly one environment, and -e names several: {}; `watch`, `keys` and `events` show several side by side",
             words.join(", ")
         )));
     }
@@ -94,6 +102,16 @@ pub struct Opened {
     pub name: String,
     /// Why not, where it could not be.
     pub open: Result<Open, CommandError>,
+}
+
+impl Opened {
+    /// For a command that asks several.
+    pub fn asked(&self) -> Asked<'_> {
+        Asked {
+            environment: self.name.clone(),
+            estate: self.open.as_ref().map(|open| &open.estate).map_err(|error| error.say.as_str()),
+        }
+    }
 }
 
 /// Opens each to read, by itself: one that cannot be opened is said, and the others are of use. Fails where none can be.

@@ -8,6 +8,7 @@ use portcullis::gate::Preview;
 use portcullis::inventory::dependents;
 use portcullis::inventory::refresh::Progress;
 use portcullis::model::duty::Duty;
+use portcullis::model::seen::Seen;
 use portcullis::model::text::visible;
 use portcullis::settings::secrecy_text::SecretText;
 
@@ -117,7 +118,7 @@ fn told(preview: &Preview) -> String {
             depend.columns.len(),
             depend.databases.len()
         ),
-        format!("  calls        {}", preview.calls.join(" → ")),
+        format!("  calls        {}", visible(&preview.calls.join(" → "))),
         format!("  undo         {}", visible(&preview.undo)),
         format!("  plan         {}", preview.digest),
     ];
@@ -127,8 +128,19 @@ fn told(preview: &Preview) -> String {
         dependents::policy_brief(depend),
         dependents::usage_brief(&depend.usage, now),
     ];
-    briefs.extend(dependents::relatives_brief(depend));
+    if !matches!(depend.relatives, Seen::Known(_)) {
+        briefs.extend(dependents::relatives_brief(depend));
+    }
     lines.extend(briefs.into_iter().map(|line| format!("               {}", line.text)));
+    lines.extend(preview.regions.iter().map(|line| format!("  region       {}", visible(line))));
+    lines.extend(preview.change.iter().map(|line| format!("  change       {}", visible(line))));
+    lines.extend(preview.must_type_override().map(|typed| {
+        format!(
+            "  ▲ {} approval(s) needed; without, recorded and told: {}",
+            preview.approvals_needed,
+            visible(&typed)
+        )
+    }));
     lines.extend(preview.warnings.iter().map(|warning| format!("  ▲ {}", visible(warning))));
     lines.join("\n")
 }

@@ -16,7 +16,6 @@ use portcullis::command::{self, CommandError};
 use portcullis::console::keymap::Keymap;
 use portcullis::console::theme::ThemeName;
 use portcullis::console::{self, Feed, KeyTrails, Mode, Options, Place, RunbookCard, Sources, terminal};
-use portcullis::inventory::column::NoColumn;
 use portcullis::inventory::kept::Keeper;
 use portcullis::inventory::refresh::{Wants, load_once, read_into};
 use portcullis::inventory::{Column, Progress};
@@ -56,7 +55,6 @@ impl Look {
             .map_err(|error| CommandError::usage(error.to_string()))?;
         let keymap =
             Keymap::new(&settings.console.keys).map_err(|error| CommandError::usage(error.to_string()))?;
-        let columns = columns(settings.console.columns.as_deref())?;
         let (runbooks, mistakes) = Library::load(&settings.runbook_dirs);
         for mistake in &mistakes {
             eprintln!("portcullis: a runbook is left out: {mistake}");
@@ -64,19 +62,12 @@ impl Look {
         Ok(Self {
             theme,
             no_color: no_color.is_some_and(|value| !value.is_empty()),
-            columns,
+            columns: settings.console.columns.clone(),
             keymap,
             bell: settings.console.bell,
             runbooks,
         })
     }
-}
-
-/// The columns that the settings name; None where they name none.
-fn columns(words: Option<&[String]>) -> Result<Option<Vec<Column>>, CommandError> {
-    let Some(words) = words.filter(|words| !words.is_empty()) else { return Ok(None) };
-    let read: Result<Vec<Column>, _> = words.iter().map(|word| word.parse()).collect();
-    read.map(Some).map_err(|why: NoColumn| CommandError::usage(format!("console.columns: {why}")))
 }
 
 /// The console, read-only; with trail logs beside the trail of the first environment, where some are named.
@@ -377,7 +368,7 @@ fn options(places: Vec<Place>, settings: &Settings, look: &Look, mode: Mode) -> 
             .map(|runbook| RunbookCard {
                 id: runbook.id.clone(),
                 title: runbook.title.clone(),
-                text: runbook.paper(),
+                text: runbook.reading(),
             })
             .collect(),
         bell: look.bell,

@@ -89,7 +89,7 @@ fn pair(n: usize, key: &KeyArn) -> Pair {
     Pair {
         cek: format!("CEK_Customer_{n:06}").into(),
         cek_id: 1,
-        cmk: CmkRef {
+        cmk: Arc::new(CmkRef {
             database,
             name: format!("CMK_{:06}", n / 2).into(),
             provider: "AWS_KMS".into(),
@@ -97,7 +97,7 @@ fn pair(n: usize, key: &KeyArn) -> Pair {
             link: KeyLink::Key { arn: key.clone() },
             place: KeyPlace::default(),
             siblings: 0,
-        },
+        }),
         algorithm: "RSA_OAEP".into(),
         envelope: Envelope::Common {
             key_path: key.as_str().into(),
@@ -107,11 +107,13 @@ fn pair(n: usize, key: &KeyArn) -> Pair {
         envelope_mismatch: false,
         rotating: false,
         columns: vec![EncryptedColumn {
+            database: None,
             schema: "dbo".into(),
             table: "Customers".into(),
             name: "NationalId".into(),
             column_key_id: 1,
             encryption: EncryptionType::Randomized,
-        }],
+        }]
+        .into(),
     }
 }

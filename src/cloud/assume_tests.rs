@@ -48,7 +48,7 @@ impl House {
                 .unwrap(),
             key_name: "k".into(),
             operation: Operation::DisableKey,
-            observed: Observed { state: crate::model::key::KeyState::Enabled, at: now() },
+            observed: Observed::state(crate::model::key::KeyState::Enabled, now()),
             incident: "INC-1".parse().unwrap(),
             cek: None,
             reason: "r".into(),

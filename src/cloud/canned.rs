@@ -160,6 +160,7 @@ pub(crate) fn environment() -> Environment {
         estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
+        approval_override: true,
         recovery_window: SignedDuration::from_hours(7 * 24),
     }
 }

@@ -32,7 +32,7 @@ impl RdsReads {
             let request = self.client.describe_db_instances().set_marker(marker);
             let answer = request.send().await.map_err(|e| Failure::of(OPERATION, &e))?;
             let instances = answer.db_instances.unwrap_or_default();
-            found.extend(instances.into_iter().map(|instance| self.instance(instance)));
+            found.extend(instances.into_iter().map(|instance| self.told(instance)));
             marker = pages.next(answer.marker)?;
             if marker.is_none() {
                 return Ok(found);
@@ -40,7 +40,22 @@ impl RdsReads {
         }
     }
 
-    fn instance(&self, instance: DbInstance) -> RdsInstance {
+    /// One instance, by its identifier.
+    ///
+    /// # Errors
+    /// [`Failure`]; its cause is `NotFound` where RDS has none of this identifier here.
+    pub async fn instance(&self, id: &str) -> Result<RdsInstance, Failure> {
+        const OPERATION: &str = "rds:DescribeDBInstances";
+        let request = self.client.describe_db_instances().db_instance_identifier(id);
+        let answer = request.send().await.map_err(|e| Failure::of(OPERATION, &e))?;
+        let mut instances = answer.db_instances.unwrap_or_default();
+        match (instances.pop(), instances.is_empty()) {
+            (Some(instance), true) => Ok(self.told(instance)),
+            _ => Err(Failure::unreadable(OPERATION, "the answer does not hold the one instance asked for")),
+        }
+    }
+
+    fn told(&self, instance: DbInstance) -> RdsInstance {
         let key = instance.kms_key_id.as_deref().and_then(|key| key.parse::<KeyArn>().ok());
         RdsInstance {
             id: instance.db_instance_identifier.unwrap_or_default().into(),

@@ -157,10 +157,7 @@ impl CloudSession {
     /// Reads of RDS in a Region.
     #[must_use]
     pub fn rds(&self, region: &str) -> RdsReads {
-        let config = aws_sdk_rds::config::Builder::from(&self.config)
-            .region(Region::new(region.to_owned()))
-            .interceptor(ReadOnlyWall)
-            .build();
+        let config = self.rds_config(region).interceptor(ReadOnlyWall).build();
         RdsReads::new(aws_sdk_rds::Client::from_conf(config), region)
     }
 
@@ -190,6 +187,11 @@ impl CloudSession {
     /// KMS's configuration in a Region, without the read-only wall: for the gate's changes.
     pub(in crate::cloud) fn kms_config(&self, region: &str) -> aws_sdk_kms::config::Builder {
         aws_sdk_kms::config::Builder::from(&self.config).region(Region::new(region.to_owned()))
+    }
+
+    /// RDS's configuration in a Region.
+    pub(in crate::cloud) fn rds_config(&self, region: &str) -> aws_sdk_rds::config::Builder {
+        aws_sdk_rds::config::Builder::from(&self.config).region(Region::new(region.to_owned()))
     }
 
     /// SNS's configuration in a Region: for the gate's notifications.

@@ -196,7 +196,19 @@ impl Run {
     fn answer(&self, view: &RunView, person: &mut impl Person, typed: &mut Option<String>) -> Answer {
         let step = view.steps.get(view.current);
         match &view.waiting {
-            Waiting::Program(what) => {
+            Waiting::Time { .. }
+            | Waiting::Attestation
+            | Waiting::Choice { .. }
+            | Waiting::Value { .. }
+            | Waiting::Approval { .. }
+            | Waiting::Confirmation { .. }
+                if self.changed() =>
+            {
+                Answer::End(Ended::done(
+                    "done and verified; what is left is for people: take it up with `respond`".to_owned(),
+                ))
+            }
+            Waiting::Program(what) | Waiting::Time { what, .. } => {
                 person.progress(what);
                 Answer::Wait
             }
@@ -223,9 +235,6 @@ impl Run {
                     }))),
                 }
             }
-            Waiting::Attestation if self.changed() => Answer::End(Ended::done(
-                "done and verified; what is left is for people: take it up with `respond`".to_owned(),
-            )),
             Waiting::Attestation => {
                 let (title, text) = step.map_or(("", ""), |step| (&step.title, &step.text));
                 let note = self.wanted.attest.clone().or_else(|| person.attest(title, text));
@@ -237,11 +246,20 @@ impl Run {
                     ))),
                 }
             }
+            Waiting::Choice { question, .. } if self.changed() => Answer::End(Ended::done(format!(
+                "done and verified; what is left is to be decided: {question} Take it up with `respond`, or name the other key by its ARN"
+            ))),
             Waiting::Choice { question, options } => Answer::End(Ended::refused(format!(
                 "{question} Name the KMS key by its ARN in place of the column key, or choose in the console (`respond`): {}",
                 options.join(", ")
             ))),
-            Waiting::Failed { reason, next } => {
+            Waiting::Value { question, .. } => Answer::End(Ended::refused(format!(
+                "nothing happened: the runbook asks for a value, which takes the console (`respond`): {question}"
+            ))),
+            Waiting::Approval { by, .. } => Answer::End(Ended::refused(format!(
+                "nothing happened: the runbook asks who agreed, which takes the console (`respond`): {by}"
+            ))),
+            Waiting::Failed { reason, next, .. } => {
                 let exit = if self.changed() { Exit::Unverified } else { Exit::Failed };
                 Answer::End(Ended { exit, summary: format!("{}. {next}", reason.trim_end_matches('.')) })
             }

@@ -10,6 +10,7 @@ pub mod init;
 pub mod journal;
 pub mod keys;
 pub mod output;
+pub mod runbook;
 pub mod serve;
 
 use std::io;

@@ -11,9 +11,10 @@ use jiff::Timestamp;
 use super::CommandError;
 use crate::model::duty::Duty;
 use crate::simulator::clock::VirtualClock;
-use crate::simulator::faults::{Effect, Fault, Faults, Target};
+use crate::simulator::faults::{Effect, Fault, Target};
 use crate::simulator::seed::Size;
 use crate::simulator::serve::{ServeOptions, Served, serve, write_env_file};
+use crate::simulator::trouble::{NoTrouble, Trouble};
 use crate::simulator::world::World;
 use crate::simulator::{Simulator, seed};
 
@@ -36,6 +37,8 @@ pub struct Serving {
     pub latency: Option<Duration>,
     /// The share of AWS requests, 0 to 1, that is throttled whatever the quotas say.
     pub throttle: Option<f64>,
+    /// What cannot be read.
+    pub troubles: Vec<Trouble>,
 }
 
 impl Serving {
@@ -59,10 +62,12 @@ impl Serving {
         world
     }
 
-    fn add_trouble(&self, faults: &Faults) {
+    fn add_trouble(&self, simulator: &Simulator) -> Result<(), NoTrouble> {
+        let faults = simulator.faults();
         let everywhere = |effect| Fault { on: Target::Aws, effect, times: None };
         faults.add_all(self.latency.map(Effect::Latency).map(everywhere));
         faults.add_all(self.throttle.map(Effect::Throttle).map(everywhere));
+        simulator.trouble(&self.troubles)
     }
 }
 
@@ -79,7 +84,7 @@ pub async fn run(
     let simulator = Simulator::new(serving.account(now), VirtualClock::running(now, 1.0));
     simulator.set_quotas(serving.quotas);
     simulator.stop_recording();
-    serving.add_trouble(simulator.faults());
+    serving.add_trouble(&simulator).map_err(|no| CommandError::usage(format!("--fault: {no}")))?;
     if let Some((least, most)) = serving.trail_delay {
         let seconds = jiff::SignedDuration::from_secs;
         simulator.world().trail.set_delay(seconds(least), seconds(most));

@@ -122,7 +122,7 @@ pub(super) fn show(state: &mut State) {
         Some(Alarm { event: Some((part, at, id)), .. }) => {
             state.look_at(part);
             state.goto(Screen::Events);
-            events::show(state, at, &id);
+            events::show(state, part, at, &id);
         }
         // What the inventory says rests on no event.
         Some(alarm) => state.say(Words::plain(alarm.words)),

@@ -25,6 +25,9 @@ use crate::respond::view::{Standing, StandingChange, Unfinished};
 
 type Piece = (String, Style);
 
+/// With fewer columns, findings that are worth a look are told on the Events screen alone.
+const ROOM_FOR_NOTICES: u16 = 100;
+
 /// Draws the header; gives the number of lines that it took.
 pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) -> u16 {
     let theme = &state.theme;
@@ -310,10 +313,13 @@ fn unfinished(change: &Unfinished, now: Timestamp, room: usize) -> String {
 }
 
 fn stands(change: &StandingChange, now: Timestamp, room: usize) -> String {
-    let what = if change.operation == Operation::DisableKey {
-        "GATE DOWN".to_owned()
-    } else {
-        format!("CHANGED {}", change.operation)
+    let what = match &change.operation {
+        Operation::DisableKey => "GATE DOWN".to_owned(),
+        Operation::ScheduleKeyDeletion { .. } => "DELETION WAITS".to_owned(),
+        Operation::DenyPrincipal { principal } => {
+            format!("DENIED {} on", visible(principal.rsplit('/').next().unwrap_or(principal)))
+        }
+        other => format!("CHANGED {other}"),
     };
     let exposed = match change.exposed_until {
         Some(until) if until > now => {
@@ -338,11 +344,12 @@ pub fn left(span: SignedDuration) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// `✖2 ▲1`: how many severe findings are open.
-fn open(state: &State) -> Vec<Piece> {
-    let (open, _) = events::tally(&state.trail.findings);
-    let severe = [Severity::Critical, Severity::High].into_iter().filter(|one| open[*one as usize] > 0);
-    let told = severe.map(|severity| {
+/// `✖2 ▲1 ○3`: how many findings are open; on a narrow screen those that are severe.
+fn open(state: &State, room: u16) -> Vec<Piece> {
+    let (open, _) = events::tally(state);
+    let told = if room < ROOM_FOR_NOTICES { Severity::High } else { Severity::Notice };
+    let severities = [Severity::Critical, Severity::High, Severity::Notice].into_iter();
+    let told = severities.filter(|one| *one >= told && open[*one as usize] > 0).map(|severity| {
         let (glyph, tone) = events::look(severity);
         (format!("{glyph}{} ", open[severity as usize]), state.theme.tone(tone))
     });
@@ -362,7 +369,7 @@ fn tabs(state: &mut State, buf: &mut Buffer, line: Rect) {
         let start = x;
         (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.right().saturating_sub(x)), style);
         if tab == Screen::Events {
-            for (text, style) in open(state) {
+            for (text, style) in open(state, line.width) {
                 (x, _) = buf.set_stringn(x, line.y, text, usize::from(line.right().saturating_sub(x)), style);
             }
         }

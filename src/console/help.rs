@@ -63,7 +63,7 @@ fn lines(state: &State) -> Vec<Paragraph> {
     }
     lines.push(Line::styled("WHAT THE SIGNS MEAN", theme.tone(Tone::Heading)).into());
     lines.push(Line::from(
-        "● enabled   ◐ disabled   ✖ pending deletion, or gone   ▲ overdue   ! unavailable   ◔ not ready   ↻ column key in rotation   ? not visible   ◌ not in KMS   … loading",
+        "● enabled   ◐ disabled   ✖ pending deletion, or gone   ▲ overdue   ! unavailable   ◔ not ready   ↻ column key in rotation   ×2 two master keys lead to this key   ? not visible   ◌ not in KMS   … loading",
     ).into());
     lines.push(
         Line::from(

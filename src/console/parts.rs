@@ -68,11 +68,7 @@ impl State {
     /// Puts another environment into focus.
     pub fn look_at(&mut self, part: usize) {
         let Some(known) = self.parts.get(part) else { return };
-        let moved = part != self.focus;
         (self.snapshot, self.trail) = (Arc::clone(&known.snapshot), Arc::clone(&known.trail));
         self.focus = part;
-        if moved {
-            super::screens::events::refresh(self);
-        }
     }
 }

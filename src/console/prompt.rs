@@ -99,6 +99,9 @@ impl StartForm {
     fn target(&self, inventory: &Inventory) -> Result<(Target, String), String> {
         let typed = self.target.text().trim();
         match &self.given {
+            Some((Target::Key(arn), told)) if told == typed => {
+                Ok((Target::Key(arn.clone()), name_of(arn, inventory)))
+            }
             Some((target, told)) if told == typed => Ok((target.clone(), String::new())),
             _ => resolve(typed, inventory),
         }
@@ -134,14 +137,17 @@ fn told(target: &Target) -> String {
     }
 }
 
+fn name_of(key: &KeyArn, inventory: &Inventory) -> String {
+    inventory.keys.get(key).map_or_else(|| "not in the inventory".to_owned(), |key| key.name())
+}
+
 /// Reads a typed target: a key ARN, `CEK`, or `CEK in DATABASE`. Gives it with a word on what it was found to be.
 fn resolve(typed: &str, inventory: &Inventory) -> Result<(Target, String), String> {
     if typed.is_empty() {
         return Err("name the target: a column key, `COLUMN KEY in DATABASE`, or a KMS key's ARN".to_owned());
     }
     if let Ok(arn) = typed.parse::<KeyArn>() {
-        let name =
-            inventory.keys.get(&arn).map_or_else(|| "not in the inventory".to_owned(), |key| key.name());
+        let name = name_of(&arn, inventory);
         return Ok((Target::Key(arn), name));
     }
     let (cek, database) =

@@ -476,7 +476,10 @@ fn next_environment(state: &mut State) {
     }
     let next = (state.focus + 1) % state.parts.len();
     state.look_at(next);
-    keys::select_environment(state, next);
+    match state.screen {
+        Screen::Events => events::select_environment(state, next),
+        _ => keys::select_environment(state, next),
+    }
     let name = crate::model::text::visible(&state.place().environment).into_owned();
     state.say(Words::plain(format!("environment: {name}")));
 }

@@ -10,11 +10,11 @@ use jiff::{SignedDuration, Timestamp};
 use tiberius::Row;
 
 use crate::model::catalog::{
-    ColumnKey, DatabaseCatalog, EncryptedColumn, EncryptionObjects, EncryptionType, KeyValue, MasterKey,
-    ServerCatalog, Tde, TdeState,
+    ColumnElsewhere, ColumnKey, DatabaseCatalog, EncryptedColumn, EncryptedColumns, EncryptionObjects,
+    EncryptionType, KeyValue, MasterKey, ServerCatalog, Tde, TdeState,
 };
 use crate::model::seen::{Cause, NotVisible, Seen};
-use crate::model::text::Untrusted;
+use crate::model::text::{Texts, Untrusted};
 
 use super::connection::{Connection, bracketed};
 use super::envelope;
@@ -67,7 +67,8 @@ const COLUMN_KEYS: &str = "SELECT column_encryption_key_id, name, create_date, m
 const VALUES: &str = "SELECT column_encryption_key_id, column_master_key_id, encryption_algorithm_name, encrypted_value \
      FROM sys.column_encryption_key_values ORDER BY column_encryption_key_id, column_master_key_id";
 
-const COLUMNS: &str = "SELECT s.name, t.name, c.name, c.column_encryption_key_id, c.encryption_type \
+const COLUMNS: &str = "SELECT s.name, t.name, c.name, c.column_encryption_key_id, c.encryption_type, \
+     c.column_encryption_key_database_name \
      FROM sys.columns AS c \
      JOIN sys.tables AS t ON t.object_id = c.object_id \
      JOIN sys.schemas AS s ON s.schema_id = t.schema_id \
@@ -104,7 +105,8 @@ pub(super) async fn read(
     wanted: Option<&[String]>,
     now: Timestamp,
 ) -> Result<ServerCatalog, Failure> {
-    let mut reader = Reader { server, connection: server.connect(None).await?.bounded(REQUEST) };
+    let connection = server.connect(None).await?.bounded(REQUEST);
+    let mut reader = Reader { server, connection, texts: Texts::default() };
     let about = reader.about().await?;
     let listed = reader.rows("listing its databases", DATABASES, listed).await?;
     let tde = reader.tde_states().await;
@@ -192,6 +194,8 @@ fn shut(listed: &Listed) -> Option<NotVisible> {
 struct Reader<'a> {
     server: &'a Server,
     connection: Connection,
+    /// Of all its databases.
+    texts: Texts,
 }
 
 impl Reader<'_> {
@@ -218,7 +222,10 @@ impl Reader<'_> {
 
     async fn objects(&mut self, database: &Untrusted, offset: SignedDuration) -> Seen<EncryptionObjects> {
         match self.try_objects(database, offset).await {
-            Ok(Ok(objects)) => Seen::Known(objects),
+            Ok(Ok(mut objects)) => {
+                objects.share_texts(&mut self.texts);
+                Seen::Known(objects)
+            }
             Ok(Err(hidden)) => Seen::NotVisible(hidden),
             Err(failure) => Seen::NotVisible(failure.into()),
         }
@@ -243,11 +250,14 @@ impl Reader<'_> {
             return Ok(Err(hidden));
         }
         let master_keys = if probe.enclave { MASTER_KEYS_WITH_ENCLAVE } else { MASTER_KEYS };
+        let (columns, columns_elsewhere) =
+            apart(self.rows(&doing, COLUMNS, |row| column(row, database)).await?);
         Ok(Ok(EncryptionObjects {
             master_keys: self.rows(&doing, master_keys, |row| master_key(row, offset)).await?,
             column_keys: self.rows(&doing, COLUMN_KEYS, |row| column_key(row, offset)).await?,
             values: self.rows(&doing, VALUES, value).await?,
-            columns: self.rows(&doing, COLUMNS, column).await?,
+            columns,
+            columns_elsewhere,
             columns_hidden: probe.columns_hidden,
         }))
     }
@@ -367,8 +377,12 @@ fn value(row: &Row) -> Result<KeyValue, BadCell> {
     })
 }
 
-fn column(row: &Row) -> Result<EncryptedColumn, BadCell> {
-    Ok(EncryptedColumn {
+/// A column, and the database of its CEK. SQL Server names that only where it is another than the column's.
+fn column(row: &Row, database: &Untrusted) -> Result<(EncryptedColumn, Option<Untrusted>), BadCell> {
+    let key_database = rows::text(row, 5)?;
+    let is_here = key_database.is_empty() || same_name(key_database.raw(), database.raw());
+    let column = EncryptedColumn {
+        database: (!is_here).then(|| database.clone()),
         schema: rows::text(row, 0)?,
         table: rows::text(row, 1)?,
         name: rows::text(row, 2)?,
@@ -378,7 +392,21 @@ fn column(row: &Row) -> Result<EncryptedColumn, BadCell> {
         } else {
             EncryptionType::Randomized
         },
-    })
+    };
+    Ok((column, (!is_here).then_some(key_database)))
+}
+
+/// Columns whose CEK is beside them, and those whose CEK is elsewhere: its id means nothing here.
+fn apart(columns: Vec<(EncryptedColumn, Option<Untrusted>)>) -> (EncryptedColumns, Vec<ColumnElsewhere>) {
+    let mut elsewhere = Vec::new();
+    let mut here = Vec::with_capacity(columns.len());
+    for (column, key_database) in columns {
+        match key_database {
+            None => here.push(column),
+            Some(key_database) => elsewhere.push(ColumnElsewhere { key_database, column }),
+        }
+    }
+    (here.into(), elsewhere)
 }
 
 #[cfg(test)]

@@ -128,6 +128,12 @@ fn tell(error: &tiberius::error::Error) -> Told {
     let plain = |cause, why: String, next: &str| Told { cause, number: None, why, next: next.to_owned() };
     match error {
         Error::Server(token) => tell_server_error(token.code(), token.message()),
+        // Said before trust is thought of: nothing is wrong with any certificate.
+        Error::Tls(message) | Error::Io { message, .. } if is_cut_off(message) => plain(
+            Cause::Unreachable,
+            "the server broke the connection off".to_owned(),
+            "it is tried again on a new connection; check that the server is up, and the network",
+        ),
         Error::Tls(message) => plain(Cause::Unreachable, certificate_reason(message), CERTIFICATE_NEXT),
         Error::Io { kind: io::ErrorKind::TimedOut, .. } => plain(
             Cause::TimedOut,
@@ -157,6 +163,11 @@ fn tell(error: &tiberius::error::Error) -> Told {
 
 const CERTIFICATE_NEXT: &str = "set `ca_bundle` of this server to a PEM file of the authorities that sign its certificate \
                                 (for RDS: the bundle that AWS publishes), and reach it by the name in the certificate";
+
+/// In rustls' words: the stream ended without TLS' own end.
+fn is_cut_off(message: &str) -> bool {
+    message.contains("close_notify")
+}
 
 fn is_certificate(message: &str) -> bool {
     let message = message.to_ascii_lowercase();

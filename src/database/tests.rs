@@ -11,6 +11,7 @@ use tokio::io::DuplexStream;
 use super::{Dialer, Failure, InProcessSql, Reached, Server};
 use crate::model::catalog::{DatabaseCatalog, Envelope, ServerName};
 use crate::model::seen::{Cause, Seen};
+use crate::model::text::Untrusted;
 use crate::settings::secrecy_text::SecretText;
 use crate::settings::{PasswordFrom, SqlServerSettings};
 use crate::simulator::Simulator;
@@ -88,6 +89,28 @@ async fn everything_that_the_server_holds_is_read() {
         compared += objects.values.iter().filter(common).count();
     }
     assert!(compared > 0, "the seed holds values in the common envelope");
+}
+
+#[tokio::test]
+async fn a_column_whose_key_is_in_another_database_is_told_apart() {
+    let simulator = simulator();
+    {
+        let mut world = simulator.world();
+        let server = world.sql.iter_mut().find(|server| server.name == PRODUCTION).unwrap();
+        let report = server.databases.iter_mut().find(|database| database.name == "buzz_report").unwrap();
+        report.columns[0].key_database = Some("buzz_prod".into());
+        // The server may name the database itself, too.
+        report.columns[1].key_database = Some("BUZZ_REPORT".into());
+    }
+    let count = simulator.world().sql.iter().find(|server| server.name == PRODUCTION).unwrap().databases[1]
+        .columns
+        .len();
+    let read = databases(&simulator, &settings(SQL_READER)).await;
+    let objects = read.iter().find(|d| d.name.raw() == "buzz_report").unwrap().objects.known().unwrap();
+    assert_eq!(objects.columns.len(), count - 1);
+    let [elsewhere] = &objects.columns_elsewhere[..] else { panic!("{:?}", objects.columns_elsewhere) };
+    let home = elsewhere.column.database.as_ref().map(Untrusted::raw);
+    assert_eq!((elsewhere.key_database.raw(), home), ("buzz_prod", Some("buzz_report")));
 }
 
 /// Settings for another of the simulated servers.

@@ -42,9 +42,11 @@ pub struct Muted {
 /// A finding for machines. These field names are stable; text from outside stands as it came, but for `reason`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FindingRecord {
+    /// Stable: the rule and the event that it speaks of, or the key.
     pub id: String,
     /// The rule's id, e.g. `kms-key-disabled`.
     pub rule: &'static str,
+    /// The rule in a few words.
     pub title: &'static str,
     /// `info`, `notice`, `high` or `critical`.
     pub severity: Severity,
@@ -56,12 +58,19 @@ pub struct FindingRecord {
     pub keys: Vec<String>,
     /// What people call them, in the same order.
     pub key_names: Vec<String>,
+    /// The person or service, as near as the records tell.
     pub who: Option<String>,
+    /// The role acted through.
     pub role: Option<String>,
+    /// The caller's account.
     pub account: Option<String>,
+    /// Whether the session was begun with MFA.
     pub mfa: Option<bool>,
+    /// Source address or service name.
     pub from: Option<String>,
+    /// The Region where it happened.
     pub region: String,
+    /// What was found, in one sentence fit for a screen.
     pub reason: String,
     /// Whether it was only tried: refused or failed.
     pub attempt: bool,
@@ -69,15 +78,19 @@ pub struct FindingRecord {
     pub next: &'static str,
     /// The id of the runbook that fits.
     pub runbook: Option<&'static str>,
+    /// Public rules and controls that the rule corresponds to.
     pub references: &'static [&'static str],
     /// Ids of MITRE ATT&CK.
     pub techniques: Vec<&'static str>,
+    /// `{reason, expires}` of the mute that keeps it quiet; only the reason in CSV.
     pub muted: Option<Muted>,
+    /// The environment of the settings in whose trail it was found; `null` for trail logs.
+    pub environment: Option<String>,
 }
 
 impl FindingRecord {
     /// The columns of [`Self::csv_row`].
-    pub const CSV_HEADER: [&'static str; 18] = [
+    pub const CSV_HEADER: [&'static str; 19] = [
         "id",
         "rule",
         "title",
@@ -96,11 +109,16 @@ impl FindingRecord {
         "attempt",
         "next",
         "muted",
+        "environment",
     ];
 
     /// The finding for machines; `name` tells what people call a key.
     #[must_use]
-    pub fn of<'a>(finding: &'a Finding, name: impl Fn(&'a KeyArn) -> &'a str) -> Self {
+    pub fn of<'a>(
+        finding: &'a Finding,
+        environment: Option<&str>,
+        name: impl Fn(&'a KeyArn) -> &'a str,
+    ) -> Self {
         let who = finding.who.as_ref();
         let raw = |text: &Untrusted| text.raw().to_owned();
         Self {
@@ -125,12 +143,13 @@ impl FindingRecord {
             references: finding.rule.references,
             techniques: finding.rule.techniques.iter().map(|technique| technique.id).collect(),
             muted: finding.muted.clone(),
+            environment: environment.map(str::to_owned),
         }
     }
 
     /// The fields as CSV cells: lists joined by blanks, the unknown empty, `muted` by its reason.
     #[must_use]
-    pub fn csv_row(&self) -> [String; 18] {
+    pub fn csv_row(&self) -> [String; 19] {
         let maybe = |text: &Option<String>| text.clone().unwrap_or_default();
         let cells = [
             self.id.clone(),
@@ -151,6 +170,7 @@ impl FindingRecord {
             self.attempt.to_string(),
             self.next.to_owned(),
             self.muted.as_ref().map_or(String::new(), |muted| muted.reason.clone()),
+            maybe(&self.environment),
         ];
         cells.map(|cell| crate::model::text::visible(&cell).into_owned())
     }

@@ -185,7 +185,13 @@ fn actor(who: &Who) -> Value {
         user["account"] = account_of(account);
     }
     if let Some(session) = raw(&who.session) {
-        actor["session"] = json!({"uid": session, "is_mfa": who.mfa, "issuer": raw(&who.role)});
+        actor["session"] = json!({"uid": session});
+        if let Some(mfa) = who.mfa {
+            actor["session"]["is_mfa"] = mfa.into();
+        }
+        if let Some(role) = raw(&who.role) {
+            actor["session"]["issuer"] = role.into();
+        }
     }
     if let Some(by) = raw(&who.invoked_by) {
         actor["invoked_by"] = by.into();

@@ -153,6 +153,7 @@ fn environment(simulator: &Simulator) -> Environment {
         estate: vec![tag("Application", "buzz-tutor")],
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
+        approval_override: true,
         recovery_window: SignedDuration::from_hours(7 * 24),
     }
 }

@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::cloud::{self, Identity, RoleRequest};
 use crate::model::duty::Duty;
-use crate::model::plan::{Digest, Plan};
+use crate::model::operation::UseAfter;
+use crate::model::plan::{Digest, Operation, Plan};
 use crate::model::text::visible;
 use crate::settings::{EMERGENCY_TAG, Environment, Mfa, QueueAddress};
 
@@ -14,8 +15,8 @@ use crate::settings::{EMERGENCY_TAG, Environment, Mfa, QueueAddress};
 const LONGEST_NAME: usize = 64;
 /// What tells two sessions of one incident apart, in hexadecimal digits.
 const SALT: usize = 6;
-/// What a change's session may do beside the change: read the key, and try it by a dry run.
-const TO_VERIFY: [&str; 3] = ["kms:DescribeKey", "kms:Encrypt", "kms:GenerateMac"];
+/// What a session may do beside a change that shows in the key's use: read the key, and try it by a dry run.
+const TO_TRY: [&str; 3] = ["kms:DescribeKey", "kms:Encrypt", "kms:GenerateMac"];
 
 /// A role to be assumed for one purpose.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +36,12 @@ impl Assumption {
         identity: Option<&Identity>,
         plan: &Plan,
     ) -> Result<Option<Self>, String> {
-        let duty = Duty::of(plan.operation);
+        let duty = Duty::of(&plan.operation);
         let mut actions = vec![plan.operation.iam_action()];
-        actions.extend(TO_VERIFY);
-        let policy = allow([(actions, plan.key.as_str())]);
+        if plan.operation.use_after() != UseAfter::SaysNothing {
+            actions.extend(TO_TRY);
+        }
+        let policy = allow([(actions, resource(plan).as_str())]);
         Self::of(environment, identity, duty, plan.incident.as_str(), policy)
     }
 
@@ -99,6 +102,20 @@ impl Assumption {
     }
 }
 
+/// The ARN of what a plan changes.
+fn resource(plan: &Plan) -> String {
+    let key = plan.key.as_str();
+    match &plan.operation {
+        Operation::StartDbInstance { instance } => {
+            let partition = key.split(':').nth(1).unwrap_or("aws");
+            // RDS takes identifiers in either case, and its ARNs are in lower case.
+            let instance = instance.to_ascii_lowercase();
+            format!("arn:{partition}:rds:{}:{}:db:{instance}", plan.region, plan.account)
+        }
+        _ => key.to_owned(),
+    }
+}
+
 /// The role's name without its account, e.g. `KeyAdmin`.
 #[must_use]
 pub fn role_name(arn: &str) -> String {
@@ -147,7 +164,8 @@ mod tests {
     use super::{Assumption, person};
     use crate::cloud::{Identity, LONGEST_POLICY, canned};
     use crate::model::duty::Duty;
-    use crate::model::plan::{Observed, Operation, Plan};
+    use crate::model::operation::tests::{each, observed};
+    use crate::model::plan::{Operation, Plan};
     use crate::settings::{Environment, Mfa};
     use proptest::prelude::*;
 
@@ -160,8 +178,8 @@ mod tests {
                 .parse()
                 .unwrap(),
             key_name: "buzz-tutor/user-data".into(),
+            observed: observed(&operation),
             operation,
-            observed: Observed { state: operation.starts_from()[0].clone(), at: canned::now() },
             incident: "INC-1".parse().unwrap(),
             cek: None,
             reason: "stolen laptop".into(),
@@ -186,12 +204,9 @@ mod tests {
     #[test]
     fn a_change_is_made_in_its_dutys_role_and_nothing_else_is_allowed() {
         let me = identity("arn:aws:iam::111122223333:user/keys/oncall-a");
-        for (operation, duty, emergency) in [
-            (Operation::DisableKey, Duty::EmergencyKeyAdmin, true),
-            (Operation::EnableKey, Duty::KeyRecoveryAdmin, false),
-            (Operation::CancelKeyDeletion, Duty::KeyRecoveryAdmin, false),
-        ] {
-            let plan = plan(operation);
+        for operation in each() {
+            let (plan, duty) = (plan(operation.clone()), Duty::of(&operation));
+            let emergency = duty == Duty::EmergencyKeyAdmin;
             let made = Assumption::for_change(&environment(), Some(&me), &plan).unwrap().unwrap();
             assert_eq!(made.duty, duty);
             let request = &made.request;
@@ -202,9 +217,14 @@ mod tests {
             assert!(request.device.is_some());
             let policy: serde_json::Value = serde_json::from_str(&request.policy).unwrap();
             let statements = policy["Statement"].as_array().unwrap();
-            assert_eq!((statements.len(), &statements[0]["Resource"]), (1, &plan.key.as_str().into()));
+            let resource = match &operation {
+                Operation::StartDbInstance { .. } => "arn:aws:rds:eu-west-1:111122223333:db:buzz-prod-1",
+                _ => plan.key.as_str(),
+            };
+            assert_eq!((statements.len(), &statements[0]["Resource"]), (1, &resource.into()));
+            assert!(request.policy.len() <= LONGEST_POLICY);
             let changes = statements[0]["Action"].as_array().unwrap().iter().filter(|action| {
-                Operation::ALL.iter().any(|operation| operation.iam_action() == action.as_str().unwrap())
+                each().iter().any(|operation| operation.iam_action() == action.as_str().unwrap())
             });
             assert_eq!(changes.collect::<Vec<_>>(), [operation.iam_action()]);
         }
@@ -225,7 +245,7 @@ mod tests {
         let read = Assumption::for_reading(&environment(), Some(&me)).unwrap().unwrap().request;
         assert_eq!((read.source_identity.as_str(), &read.device), ("some.body@example.com", &None));
         assert!(read.policy.contains("kms:DescribeKey") && read.policy.contains("cloudtrail:LookupEvents"));
-        for operation in Operation::ALL {
+        for operation in each() {
             assert!(!read.policy.contains(operation.iam_action()), "{}", read.policy);
         }
         assert!(read.policy.len() <= LONGEST_POLICY && !read.policy.contains("sqs:"));

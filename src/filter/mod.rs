@@ -22,7 +22,7 @@ mod value;
 use std::ops::Range;
 
 pub use expr::Expr;
-pub use loose::Loose;
+pub use loose::{BETWEEN, Loose, Walk};
 pub use moment::Stretch;
 pub use value::{Bounds, Kind, Test};
 

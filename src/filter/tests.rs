@@ -250,6 +250,32 @@ proptest! {
         prop_assert!(LANGUAGE.parse(&cut).is_ok(), "{}", cut);
     }
 
+    /// In alphabetical order or not, with texts passed over or not: what is in common is only gone through once.
+    #[test]
+    fn a_walk_finds_what_each_text_alone_is_found_to_be(
+        word in "[abc]{3,9}",
+        mut texts in prop::collection::vec("[abc\t]{0,14}", 0..20),
+        sorted in any::<bool>(),
+        passed in prop::collection::vec(any::<bool>(), 20),
+    ) {
+        if sorted {
+            texts.sort();
+        }
+        let loose = Loose::new(&word).unwrap();
+        let (mut walk, mut before) = (loose.walk(), String::new());
+        for (text, pass) in texts.into_iter().zip(passed) {
+            let common = text.bytes().zip(before.bytes()).take_while(|(a, b)| a == b).count();
+            if pass {
+                walk.pass(common);
+            } else {
+                prop_assert_eq!(walk.distance(&text, common), loose.distance(&text), "{}", text);
+                let parts = text.split('\t').filter_map(|part| loose.distance(part));
+                prop_assert_eq!(loose.distance(&text), parts.min(), "{}", text);
+            }
+            before = text;
+        }
+    }
+
     #[test]
     fn the_bits_count_as_the_table_does(word in "[abc]{3,9}", text in "[abc]{0,20}") {
         let loose = Loose::new(&word).unwrap();

@@ -2,12 +2,13 @@
 
 use super::outcome::{Boundary, Channel, Outcome, Owed, Progress, Refusal, Sight, Verdict};
 use super::record::{Answer, Assumed, InRole, Intent, Proof, Record, Refused, Said, Unproved};
-use super::verify::{LOOK_FOR, Look};
-use super::{Approved, Gate, ProgressTo, Warrant, preview, unfinished};
+use super::verify::{Look, look_for};
+use super::{Approved, Call, Gate, KeyCall, ProgressTo, Warrant, preview, unfinished};
 use crate::cloud::changes::{ChangeFailure, carry_out};
 use crate::cloud::{self, CloudSession, MfaCode, RoleSession};
 use crate::estate::roles::Assumption;
 use crate::journal::{Entry, JournalError};
+use crate::model::aspect::Aspect;
 use crate::model::plan::Plan;
 use crate::model::text::visible;
 
@@ -92,18 +93,26 @@ impl Gate {
         {
             return not_this_gate(format!("the plan is for account {}, and we are in another", plan.account));
         }
-        if !plan.operation.starts_from().contains(&plan.observed.state) {
+        if let Err(why) = plan.operation.check() {
+            return not_this_gate(why);
+        }
+        if !plan.operation.fits(&plan.observed) {
             return not_this_gate(format!(
-                "a key that is {} cannot be asked to {}",
-                plan.observed.state, plan.operation
+                "a key that is {}, of which was read: {}, cannot be asked to {}",
+                plan.observed.state,
+                plan.observed.aspect(),
+                plan.operation
             ));
         }
         // A preview is open to be made by anyone; what was typed and who approved is judged by this environment.
-        if approved.typed() != preview::must_type(plan, environment.production) {
+        let overridden = environment.approval_override
+            && approved.typed() == preview::must_type_override(plan, environment.production);
+        if !overridden && approved.typed() != preview::must_type(plan, environment.production) {
             return not_this_gate("what was typed does not confirm it in this environment".to_owned());
         }
-        if approved.approvers().len() < usize::from(environment.approvals) {
-            return not_this_gate(format!("this environment asks for {} approvals", environment.approvals));
+        let needed = preview::approvals_needed(&plan.operation, environment);
+        if !overridden && approved.approvers().len() < usize::from(needed) {
+            return not_this_gate(format!("this change asks for {needed} approvals here"));
         }
         if self.now() >= plan.expires_at {
             return Err(Refusal::Expired { at: plan.expires_at });
@@ -160,14 +169,24 @@ impl Execution<'_> {
         self.intent = Some(intent.clone());
         (self.progress)(Progress::Intended { seq: intent.seq });
         self.reach(Boundary::AfterIntent);
-        if let Err(refusal) = self.still_holds().await {
-            return self.refuse(approved, refusal);
-        }
+        let call = match self.still_holds().await {
+            Ok(call) => call,
+            Err(refusal) => return self.refuse(approved, refusal),
+        };
         let session = match self.assume(&intent, role, code).await {
             Ok(session) => session,
             Err(refusal) => return self.refuse(approved, refusal),
         };
-        let said = self.call(&session, &intent).await;
+        // Assuming took its time, and KMS cannot be asked to put a policy only where it is as it was.
+        let call = match call {
+            Call::OnKey(KeyCall::PutKeyPolicy { .. }) => self.still_holds().await,
+            other => Ok(other),
+        };
+        let call = match call {
+            Ok(call) => call,
+            Err(refusal) => return self.refuse(approved, refusal),
+        };
+        let said = self.call(&session, call, &intent).await;
         self.reach(Boundary::AfterCall);
         self.write(&Answer { intent: intent.seq, said: said.clone() });
         match said {
@@ -189,6 +208,7 @@ impl Execution<'_> {
             digest: approved.digest().clone(),
             typed: approved.typed().to_owned(),
             approved_by: approved.approvers().into_iter().map(ToOwned::to_owned).collect(),
+            without_approval: approved.without_approval(),
             in_role: role.map(InRole::from),
             calls: preview::calls(plan, &self.gate.estate.environment),
             tell: self.gate.channels(),
@@ -196,17 +216,23 @@ impl Execution<'_> {
         })?)
     }
 
-    /// Reads the state again: the plan holds only for the one that it was made on.
-    async fn still_holds(&self) -> Result<(), Refusal> {
-        let planned = &self.plan.observed;
-        match self.gate.read_state(&self.gate.reads(self.plan), self.plan).await.state {
-            Ok(state) if state == planned.state => {
-                (self.progress)(Progress::StateConfirmed { state });
-                Ok(())
-            }
-            Ok(now) => Err(Refusal::Stale { planned: planned.clone(), now }),
-            Err(why) => Err(Refusal::StateNotVisible { why }),
+    /// Reads again what the plan was made on, the state and what is changed beside it: the plan holds only for
+    /// that. Gives the call that it comes to.
+    async fn still_holds(&self) -> Result<Call, Refusal> {
+        let (plan, gate) = (self.plan, self.gate);
+        let same = |planned, now| if planned == now { Ok(()) } else { Err(Refusal::Stale { planned, now }) };
+        let not_visible = |why| Refusal::StateNotVisible { why };
+        if plan.observed.beside.is_some() {
+            let state = gate.state(&plan.key).await.map_err(not_visible)?;
+            same(Aspect::State(plan.observed.state.clone()), Aspect::State(state))?;
         }
+        let ground = gate.ground(&plan.key, &plan.operation).await.map_err(not_visible)?;
+        same(plan.observed.aspect(), ground.aspect.clone())?;
+        let call = ground
+            .call(&plan.operation, &plan.key, &plan.incident, &gate.estate)
+            .map_err(|why| Refusal::NotThisGate { why })?;
+        (self.progress)(Progress::GroundConfirmed { aspect: ground.aspect });
+        Ok(call)
     }
 
     /// Opens a session of the change's role; without a role it is the estate's own.
@@ -228,10 +254,10 @@ impl Execution<'_> {
     }
 
     /// Makes the one call.
-    async fn call(&self, session: &CloudSession, intent: &Entry) -> Said {
+    async fn call(&self, session: &CloudSession, call: Call, intent: &Entry) -> Said {
         let action = self.plan.operation.iam_action();
         (self.progress)(Progress::Calling { action });
-        match carry_out(session, Warrant::issue(self.plan, intent)).await {
+        match carry_out(session, Warrant::issue(self.plan, call, intent)).await {
             Ok(accepted) => {
                 (self.progress)(Progress::Accepted);
                 Said::Accepted { request_id: accepted.request_id }
@@ -252,11 +278,12 @@ impl Execution<'_> {
     /// Goes to look whether it happened, journals what was seen, and tells people.
     async fn prove(&mut self, intent: &Entry, session: &CloudSession, unanswered: Option<String>) -> Verdict {
         self.reach(Boundary::BeforeVerify);
-        let Look { sight, proved } = self.gate.look(self.plan, LOOK_FOR, session, self.progress).await;
+        let Look { sight, proved } =
+            self.gate.look(self.plan, look_for(&self.plan.operation), session, self.progress).await;
         self.sight = Some(sight.clone());
         let (verdict, entry) = if proved {
+            let state = sight.aspect().cloned().unwrap_or_else(|| self.plan.observed.aspect());
             let Sight { reads, agreeing, probe } = sight;
-            let state = self.plan.operation.proved_by();
             let entry = self.write(&Proof { intent: intent.seq, state, reads, agreeing, probe });
             (Verdict::Verified, entry)
         } else {
@@ -314,19 +341,17 @@ impl Execution<'_> {
 
 /// Why a change is not proved.
 fn not_proved(plan: &Plan, unanswered: Option<String>) -> Verdict {
-    let wanted = plan.operation.proved_by();
+    let (wanted, seconds) = (plan.operation.proof(), look_for(&plan.operation).as_secs());
     match unanswered {
         None => Verdict::NotVerified {
             why: format!(
-                "within {} s no {} reads agreed on {wanted} without the dry run saying otherwise. Look at the key and at Events before anything else is done",
-                LOOK_FOR.as_secs(),
+                "within {seconds} s no {} reads agreed on this: {wanted}; or a dry run said otherwise. Look at the key and at Events before anything else is done",
                 super::AGREEING_READS
             ),
         },
         Some(why) => Verdict::Unknown {
             why: format!(
-                "the call was sent and not answered ({why}), and the key did not become {wanted} within {} s. It may still happen: look again before sending anything",
-                LOOK_FOR.as_secs()
+                "the call was sent and not answered ({why}), and within {seconds} s no reads agreed on this: {wanted}. It may still happen: look again before sending anything"
             ),
         },
     }

@@ -1,6 +1,7 @@
 //! The only road to a change: plan → preview → confirm → approve → execute → verify.
 
 mod execute;
+mod ground;
 mod outcome;
 pub mod preview;
 mod proved;
@@ -16,6 +17,7 @@ mod warrant;
 use std::sync::Arc;
 
 pub use crate::cloud::Probe;
+pub use ground::Ground;
 pub use outcome::{Boundary, Channel, Outcome, Owed, Progress, Read, Refusal, Sight, Verdict};
 pub use preview::Preview;
 pub use proved::{ProvedChange, proved};
@@ -23,8 +25,8 @@ pub use record::Settlement;
 pub use stages::{Approval, Approved, Confirmed, NotApproved, NotConfirmed};
 pub use tell::owed;
 pub use unfinished::{Settled, UnfinishedChange, unfinished};
-pub use verify::AGREEING_READS;
-pub use warrant::Warrant;
+pub use verify::{AGREEING_READS, agrees};
+pub use warrant::{Call, KeyCall, Warrant};
 
 use crate::estate::{Acting, Estate};
 use crate::journal::Journal;

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cloud::Probe;
 use crate::journal::JournalError;
+use crate::model::aspect::Aspect;
 use crate::model::duty::Duty;
-use crate::model::key::KeyState;
-use crate::model::plan::{Observed, Plan};
+use crate::model::plan::Plan;
 
 /// What came of executing an approved plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,13 +45,13 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Refusal {
     #[error(
-        "the key was {} when the plan was made and is {now} now: somebody else is at work on it. Look at the Events screen, then plan again", .planned.state
+        "when the plan was made, KMS said: {planned}; now it says: {now}. Somebody else is at work on it. Look at the Events screen, then plan again"
     )]
-    Stale { planned: Observed, now: KeyState },
+    Stale { planned: Aspect, now: Aspect },
     #[error("the plan expired at {at}. Make a new one: what it was made on may have changed")]
     Expired { at: Timestamp },
     #[error(
-        "the key's state could not be read, so the plan cannot be checked against it: {why}. See to that, then try again"
+        "what the plan was made on could not be read again, so the plan cannot be checked against it: {why}. See to that, then try again"
     )]
     StateNotVisible { why: String },
     #[error(
@@ -88,7 +88,7 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { plan, verdict, .. } = self;
-        let (operation, key) = (plan.operation, crate::model::text::visible(&plan.key_name));
+        let (operation, key) = (&plan.operation, crate::model::text::visible(&plan.key_name));
         match verdict {
             Verdict::Verified => write!(f, "{operation} of {key}: done and verified")?,
             Verdict::NotVerified { why } => {
@@ -115,12 +115,13 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// One reading of a key's state.
+/// One reading of what a change alters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Read {
     pub at: Timestamp,
-    /// The state, or why it could not be read.
-    pub state: Result<KeyState, String>,
+    /// What was read, or why it could not be.
+    #[serde(rename = "state")]
+    pub aspect: Result<Aspect, String>,
 }
 
 /// What was seen of a key after a change: reads, oldest first, and a probe of its use.
@@ -133,19 +134,19 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// The state that the last reads agree on.
+    /// What the last reads agree on.
     #[must_use]
-    pub fn state(&self) -> Option<&KeyState> {
-        self.reads.last().and_then(|read| read.state.as_ref().ok())
+    pub fn aspect(&self) -> Option<&Aspect> {
+        self.reads.last().and_then(|read| read.aspect.as_ref().ok())
     }
 }
 
 impl fmt::Display for Sight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reads.last().map(|read| &read.state) {
-            Some(Ok(state)) => write!(f, "{} agreeing reads say {state}; {}", self.agreeing, self.probe),
-            Some(Err(why)) => write!(f, "the key's state could not be read: {why}; {}", self.probe),
-            None => write!(f, "the key's state was not read; {}", self.probe),
+        match self.reads.last().map(|read| &read.aspect) {
+            Some(Ok(aspect)) => write!(f, "{} agreeing reads say {aspect}; {}", self.agreeing, self.probe),
+            Some(Err(why)) => write!(f, "the key could not be read: {why}; {}", self.probe),
+            None => write!(f, "the key was not read; {}", self.probe),
         }
     }
 }
@@ -201,9 +202,9 @@ pub enum Progress {
     Intended {
         seq: u64,
     },
-    /// The state agrees with the plan's.
-    StateConfirmed {
-        state: KeyState,
+    /// What the plan was made on is as it was.
+    GroundConfirmed {
+        aspect: Aspect,
     },
     /// The change's role was assumed.
     Assumed {
@@ -257,7 +258,10 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Intended { seq } => write!(f, "intent journalled (entry {seq})"),
-            Self::StateConfirmed { state } => write!(f, "the key is still {state}: the plan holds"),
+            Self::GroundConfirmed { aspect: Aspect::State(state) } => {
+                write!(f, "the key is still {state}: the plan holds")
+            }
+            Self::GroundConfirmed { aspect } => write!(f, "still so: {aspect}: the plan holds"),
             Self::Assumed { duty, mfa, expires_at } => write!(
                 f,
                 "as {duty}{} until {}: this key and this change alone",
@@ -268,9 +272,9 @@ impl fmt::Display for Progress {
             Self::Accepted => f.write_str("accepted by AWS"),
             Self::Refused { why } => write!(f, "refused by AWS: {why}"),
             Self::NoAnswer { why } => write!(f, "no answer ({why}): going to look"),
-            Self::Read { read, agreeing, needed } => match &read.state {
-                Ok(state) => write!(f, "read: {state} ({agreeing} of {needed})"),
-                Err(why) => write!(f, "the key's state could not be read: {why}"),
+            Self::Read { read, agreeing, needed } => match &read.aspect {
+                Ok(aspect) => write!(f, "read: {aspect} ({agreeing} of {needed})"),
+                Err(why) => write!(f, "the key could not be read: {why}"),
             },
             Self::Probed { probe } => probe.fmt(f),
             Self::Proved { seq } => write!(f, "proof journalled (entry {seq})"),

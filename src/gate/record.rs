@@ -10,8 +10,8 @@ use super::outcome::{Channel, Read, Sight};
 use crate::cloud::Probe;
 use crate::estate::roles::Assumption;
 use crate::journal::Entry;
+use crate::model::aspect::Aspect;
 use crate::model::duty::Duty;
-use crate::model::key::KeyState;
 use crate::model::plan::{Digest, Plan};
 
 /// The body of an entry that the gate writes and reads.
@@ -43,6 +43,9 @@ pub(super) struct Intent {
     /// What the operator typed.
     pub typed: String,
     pub approved_by: Vec<String>,
+    /// Whether the operator did without the approvals that were asked for, and typed so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_approval: bool,
     /// The role that it is made in; `None` for the credentials at hand.
     #[serde(default)]
     pub in_role: Option<InRole>,
@@ -126,7 +129,8 @@ pub(super) enum Said {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Proof {
     pub intent: u64,
-    pub state: KeyState,
+    /// What the reads agree on.
+    pub state: Aspect,
     pub reads: Vec<Read>,
     pub agreeing: u8,
     pub probe: Probe,
@@ -142,7 +146,7 @@ pub(super) struct Unproved {
     pub sight: Sight,
 }
 
-/// What the key's state says of an unfinished change, when somebody went to look.
+/// What the key says of an unfinished change, when somebody went to look.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SettledAs {
     pub intent: u64,

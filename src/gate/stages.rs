@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::preview::{Preview, must_type};
+use super::preview::{Preview, must_type, must_type_override};
 use crate::model::plan::{Digest, Plan};
 
 /// A plan that the operator confirmed by typing its key's name.
@@ -20,6 +20,7 @@ pub struct Confirmed {
     digest: Digest,
     typed: String,
     approvals_needed: u8,
+    without_approval: bool,
 }
 
 /// A plan that enough people approved: what [`super::Gate::execute`] takes.
@@ -69,7 +70,7 @@ pub enum NotConfirmed {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotApproved {
     #[error(
-        "this environment asks for {needed} approvals besides your own and has {given}. This version cannot take approvals yet: change `approvals` in settings, or use the paper runbook"
+        "this change asks for {needed} approvals besides your own and has {given}. This version cannot take approvals yet: type that you do without, where settings allow it (`approval_override`), or use the paper runbook"
     )]
     TooFew { needed: u8, given: usize },
     #[error("the approval of {person} is for another plan ({digest}). Ask for one of this plan")]
@@ -87,7 +88,8 @@ pub enum NotApproved {
 }
 
 impl Preview {
-    /// Takes the operator's typed confirmation: exactly [`Preview::must_type`], nothing around it.
+    /// Takes the operator's typed confirmation: exactly [`Preview::must_type`], nothing around it; or, to do without
+    /// the approvals, [`Preview::must_type_override`].
     ///
     /// # Errors
     /// Where something else was typed, or nothing, or the plan expired meanwhile.
@@ -100,17 +102,19 @@ impl Preview {
             return Err(NotConfirmed::Expired { at: self.plan.expires_at });
         }
         let must_type = must_type(&self.plan, self.production);
+        let without_approval = self.may_override && typed == must_type_override(&self.plan, self.production);
         if typed.trim().is_empty() {
             return Err(NotConfirmed::Nothing { must_type });
         }
-        if typed != must_type {
+        if typed != must_type && !without_approval {
             return Err(NotConfirmed::Wrong { must_type });
         }
         Ok(Confirmed {
             plan: self.plan.clone(),
             digest,
             typed: typed.to_owned(),
-            approvals_needed: self.approvals_needed,
+            approvals_needed: if without_approval { 0 } else { self.approvals_needed },
+            without_approval,
         })
     }
 }
@@ -176,6 +180,12 @@ impl Approved {
     /// What the operator typed.
     pub(super) fn typed(&self) -> &str {
         &self.confirmed.typed
+    }
+
+    /// Whether the operator did without the approvals that were asked for, and typed so.
+    #[must_use]
+    pub fn without_approval(&self) -> bool {
+        self.confirmed.without_approval
     }
 
     /// Who approved, besides the requester.

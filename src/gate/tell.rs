@@ -27,6 +27,7 @@ pub(super) struct Notice {
     account: String,
     region: String,
     incident: String,
+    #[serde(flatten)]
     operation: Operation,
     /// `verified`, `not verified`, `unknown`, `happened` or `does not stand`.
     outcome: &'static str,
@@ -36,6 +37,8 @@ pub(super) struct Notice {
     reason: String,
     requester: String,
     approved_by: Vec<String>,
+    /// Whether the operator did without the approvals that were asked for.
+    without_approval: bool,
     at: Timestamp,
     /// Until when clients that hold decrypted column keys may go on decrypting, after a drop.
     exposed_until: Option<Timestamp>,
@@ -50,12 +53,15 @@ impl Notice {
     fn subject(&self) -> String {
         let Self { operation, outcome, key_name, environment, incident, .. } = self;
         let mark = if self.drill { "[DRILL] " } else { "" };
-        format!("{mark}[EMERGENCY] {operation} {outcome}: {key_name} ({environment}, {incident})")
+        let alarm = if self.without_approval { "[WITHOUT APPROVAL] " } else { "" };
+        format!("{mark}{alarm}[EMERGENCY] {operation} {outcome}: {key_name} ({environment}, {incident})")
     }
 
     fn audit_row(&self) -> AuditRow {
         let Self { operation, outcome, entry, journal, reason, requester, .. } = self;
-        let mark = if self.drill { "DRILL: " } else { "" };
+        let drill = if self.drill { "DRILL: " } else { "" };
+        let alarm = if self.without_approval { "WITHOUT APPROVAL: " } else { "" };
+        let mark = format!("{drill}{alarm}");
         AuditRow {
             key: self.column_key.clone().unwrap_or_else(|| self.key_name.clone()),
             operation: operation.word(),
@@ -147,10 +153,10 @@ impl Gate {
     /// What to tell of a change.
     pub(super) fn notice(&self, intent: &Intent, about: u64, at: Timestamp, outcome: &'static str) -> Notice {
         let environment = &self.estate.environment;
-        let Intent { plan, digest, approved_by, .. } = intent;
+        let Intent { plan, digest, approved_by, without_approval, .. } = intent;
         let shown = |text: &str| visible(text).into_owned();
         let Plan { operation, reason, cek, .. } = plan;
-        let exposed = *operation == Operation::DisableKey && outcome != "does not stand";
+        let exposed = operation.stands() && outcome != "does not stand";
         Notice {
             schema: SCHEMA,
             source: "portcullis",
@@ -160,7 +166,7 @@ impl Gate {
             account: plan.account.clone(),
             region: plan.region.clone(),
             incident: plan.incident.to_string(),
-            operation: *operation,
+            operation: operation.clone(),
             outcome,
             key: plan.key.to_string(),
             key_name: shown(&plan.key_name),
@@ -168,6 +174,7 @@ impl Gate {
             reason: reason.to_string(),
             requester: shown(&plan.requester),
             approved_by: approved_by.clone(),
+            without_approval: *without_approval,
             at,
             exposed_until: exposed.then(|| exposed_until(at, environment.column_key_cache)),
             plan_digest: digest.to_string(),

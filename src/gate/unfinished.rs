@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::outcome::Sight;
 use super::record::{Answer, Intent, Proof, Record, Refused, Said, SettledAs, Settlement};
-use super::verify::{AGREEING_READS, LOOK_FOR, Look};
+use super::verify::{AGREEING_READS, Look, look_for};
 use super::{Gate, ProgressTo};
 use crate::journal::{Entry, JournalError};
 use crate::model::plan::{Digest, Plan};
@@ -106,9 +106,10 @@ impl Gate {
     ) -> Result<Settled, JournalError> {
         let age = self.now().duration_since(change.intended_at);
         let age = Duration::try_from(age).unwrap_or_default();
-        let bound = LOOK_FOR.saturating_sub(age);
+        let bound = look_for(&change.plan.operation).saturating_sub(age);
         let Look { sight, proved } = self.look(&change.plan, bound, &self.estate.cloud, progress).await;
-        let unmoved = sight.agreeing >= AGREEING_READS && sight.state() == Some(&change.plan.observed.state);
+        let before = change.plan.observed.aspect();
+        let unmoved = sight.agreeing >= AGREEING_READS && sight.aspect() == Some(&before);
         let settlement = match (proved, unmoved) {
             (true, _) => Settlement::Happened,
             (false, true) => Settlement::DoesNotStand,

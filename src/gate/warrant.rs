@@ -2,7 +2,7 @@
 
 use crate::journal::Entry;
 use crate::model::arn::KeyArn;
-use crate::model::plan::{Operation, Plan};
+use crate::model::plan::Plan;
 
 /// The right to make the one mutating call that a plan is for. The gate makes it after the plan's intent is
 /// on the disk, and the call uses it up.
@@ -12,13 +12,14 @@ use crate::model::plan::{Operation, Plan};
 /// ```compile_fail
 /// use portcullis::gate::Warrant;
 /// fn forge(plan: portcullis::model::plan::Plan) -> Warrant {
-///     Warrant { operation: plan.operation, key: plan.key }
+///     Warrant { call: portcullis::gate::Call::OnKey(portcullis::gate::KeyCall::DisableKey), key: plan.key }
 /// }
 /// ```
 ///
 /// ```compile_fail
 /// fn forge(plan: &portcullis::model::plan::Plan, intent: &portcullis::journal::Entry) {
-///     let _ = portcullis::gate::Warrant::issue(plan, intent);
+///     let call = portcullis::gate::Call::OnKey(portcullis::gate::KeyCall::DisableKey);
+///     let _ = portcullis::gate::Warrant::issue(plan, call, intent);
 /// }
 /// ```
 ///
@@ -32,25 +33,67 @@ use crate::model::plan::{Operation, Plan};
 #[derive(Debug)]
 #[must_use = "a warrant that is not used changes nothing"]
 pub struct Warrant {
-    operation: Operation,
+    call: Call,
     key: KeyArn,
 }
 
+/// A call that changes something, with all that it sends.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Call {
+    /// On the warrant's key.
+    OnKey(KeyCall),
+    /// On an RDS instance in the key's Region.
+    StartDbInstance { instance: String },
+}
+
+/// A call that changes a key.
+#[derive(Debug, PartialEq, Eq)]
+pub enum KeyCall {
+    DisableKey,
+    EnableKey,
+    CancelKeyDeletion,
+    ScheduleKeyDeletion {
+        days: u8,
+    },
+    EnableKeyRotation {
+        period_days: u32,
+    },
+    RotateKeyOnDemand,
+    RevokeGrant {
+        grant: String,
+    },
+    /// The whole policy, as JSON.
+    PutKeyPolicy {
+        policy: String,
+    },
+}
+
+impl KeyCall {
+    /// The IAM action, e.g. `kms:DisableKey`.
+    #[must_use]
+    pub fn action(&self) -> &'static str {
+        match self {
+            Self::DisableKey => "kms:DisableKey",
+            Self::EnableKey => "kms:EnableKey",
+            Self::CancelKeyDeletion => "kms:CancelKeyDeletion",
+            Self::ScheduleKeyDeletion { .. } => "kms:ScheduleKeyDeletion",
+            Self::EnableKeyRotation { .. } => "kms:EnableKeyRotation",
+            Self::RotateKeyOnDemand => "kms:RotateKeyOnDemand",
+            Self::RevokeGrant { .. } => "kms:RevokeGrant",
+            Self::PutKeyPolicy { .. } => "kms:PutKeyPolicy",
+        }
+    }
+}
+
 impl Warrant {
-    /// Issued for a journalled intent alone.
-    pub(in crate::gate) fn issue(plan: &Plan, _intent: &Entry) -> Self {
-        Self { operation: plan.operation, key: plan.key.clone() }
+    /// Issued for a journalled intent alone: the call that its plan came to on the ground as it was read last.
+    pub(in crate::gate) fn issue(plan: &Plan, call: Call, _intent: &Entry) -> Self {
+        Self { call, key: plan.key.clone() }
     }
 
-    /// What may be done.
+    /// What may be done, and to which key, in the Region of its ARN.
     #[must_use]
-    pub fn operation(&self) -> Operation {
-        self.operation
-    }
-
-    /// To which key, in the Region of its ARN.
-    #[must_use]
-    pub fn key(&self) -> &KeyArn {
-        &self.key
+    pub fn spend(self) -> (Call, KeyArn) {
+        (self.call, self.key)
     }
 }

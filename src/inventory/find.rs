@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use crate::filter::{Expr, Term};
 use crate::model::pair::Inventory;
 
-use super::column::{Column, Sort};
 use super::filter::{Filter, KeyField};
 use super::index::{Ground, Index, Leaf};
+use crate::model::column::{Column, Sort};
 
 /// One environment's share of the list.
 #[derive(Clone, Copy, Debug)]
@@ -97,7 +97,7 @@ impl Line {
 /// A filter, held against a part's rows.
 fn held(part: Part<'_>, filter: &Filter, now: Timestamp) -> Expr<Leaf> {
     let environment = part.environment.to_lowercase();
-    let ground = Ground { inventory: part.inventory, environment: &environment, now: now.as_second() };
+    let ground = Ground { environment: &environment, now: now.as_second() };
     filter.0.clone().map(&mut |term: Term<KeyField>, wanted| part.index.leaf(term, wanted, ground))
 }
 

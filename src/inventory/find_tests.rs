@@ -5,7 +5,6 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::{Found, Grouping, Part, RowId, find, group};
-use crate::inventory::column::{Column, Sort};
 use crate::inventory::filter::Filter;
 use crate::inventory::index::Index;
 use crate::inventory::join::join;
@@ -13,6 +12,7 @@ use crate::inventory::present::line;
 use crate::inventory::testing::{self, arn, cmk, database, key, now, objects, server};
 use crate::model::age::{AgePolicies, DAY};
 use crate::model::catalog::{EncryptedColumn, EncryptionType};
+use crate::model::column::{Column, Sort};
 use crate::model::key::{KeyState, LastUse};
 use crate::model::pair::{Inventory, Row};
 use crate::model::seen::{Cause, NotVisible, Seen};
@@ -142,6 +142,7 @@ fn tables_columns_tags_and_ages_are_found() {
     tagged.rotations = Seen::Known(Vec::new());
     whole.keys.insert(arn(1), Arc::new(tagged));
     let column = EncryptedColumn {
+        database: None,
         schema: "dbo".into(),
         table: "Users".into(),
         name: "Email".into(),
@@ -152,7 +153,7 @@ fn tables_columns_tags_and_ages_are_found() {
         Row::Pair(pair) if pair.cek.raw() == "CEK_12" => Some(pair),
         _ => None,
     });
-    pair.unwrap().columns = vec![column];
+    pair.unwrap().columns = vec![column].into();
     let ready = [Ready::new("production", whole)];
     let found = |typed: &str| told(&ready, &search(&ready, typed, None).rows);
     let only = ["buzz_prod CEK_12"];

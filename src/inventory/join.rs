@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::model::arn::{AliasArn, KeyArn};
 use crate::model::catalog::{
-    ColumnKey, DatabaseCatalog, EncryptedColumn, EncryptionObjects, KeyValue, MasterKey, ServerCatalog,
-    ServerName,
+    ColumnElsewhere, ColumnKey, DatabaseCatalog, EncryptedColumns, EncryptionObjects, KeyValue, MasterKey,
+    ServerCatalog, ServerName,
 };
 use crate::model::dependents::RdsInstance;
 use crate::model::key::{KmsKey, Manager};
@@ -72,21 +72,21 @@ pub fn with_rows(gathered: Gathered, rows: Rows) -> Inventory {
 #[must_use]
 pub fn rows(gathered: &Gathered) -> Rows {
     let links = Links::of(gathered);
+    let databases = databases(gathered);
+    let mut cmks: Vec<Cmks> = databases.iter().map(|(name, objects)| cmks(name, objects, &links)).collect();
+    count_siblings(&mut cmks);
+    let unreferenced = unreferenced(gathered, &cmks);
+    let mut visiting = visiting_columns(&databases);
+
     let regions = gathered.keys_listed.iter().filter_map(unreadable_region);
     let mut rows: Vec<Row> = regions.chain(gathered.servers.iter().filter_map(unreadable_server)).collect();
-    let mut databases: Vec<(&ServerName, &DatabaseCatalog)> = gathered
-        .servers
-        .iter()
-        .filter_map(|(name, catalog)| Some((name, catalog.known()?)))
-        .flat_map(|(name, catalog)| catalog.databases.iter().map(move |database| (name, database)))
-        .collect();
-    databases.sort_by(|(server, database), (other_server, other)| {
-        database.name.cmp(&other.name).then_with(|| server.cmp(other_server))
-    });
-    for (server, database) in databases {
-        let name = DatabaseRef { server: server.clone(), database: database.name.clone() };
-        match &database.objects {
-            Seen::Known(objects) => rows.extend(Database { name, objects, links: &links }.rows()),
+    for ((name, objects), cmks) in databases.into_iter().zip(cmks) {
+        match objects {
+            Seen::Known(objects) => {
+                let visiting = visiting.remove(&home(&name.server, &name.database)).unwrap_or_default();
+                let cmks = cmks.into_iter().map(|(id, cmk)| (id, Arc::new(cmk))).collect();
+                rows.extend(Database { name, objects, links: &links, cmks, visiting }.rows());
+            }
             Seen::NotVisible(why) => rows.push(Row::UnreadableDatabase { database: name, why: why.clone() }),
             Seen::Loading => rows.push(Row::UnreadableDatabase {
                 database: name,
@@ -94,10 +94,74 @@ pub fn rows(gathered: &Gathered) -> Rows {
             }),
         }
     }
-    count_siblings(&mut rows);
-    rows.extend(unreferenced(gathered, &rows));
+    rows.extend(visiting.into_iter().flat_map(|(home, columns)| keys_out_of_sight(home, columns)));
+    rows.extend(unreferenced);
     rows.shrink_to_fit();
     rows.into()
+}
+
+/// Every database of the servers that were read, by name.
+fn databases(gathered: &Gathered) -> Vec<(DatabaseRef, &Seen<EncryptionObjects>)> {
+    let known = gathered.servers.iter().filter_map(|(name, catalog)| Some((name, catalog.known()?)));
+    let place = |server: &ServerName, database: &DatabaseCatalog| DatabaseRef {
+        server: server.clone(),
+        database: database.name.clone(),
+    };
+    let mut databases: Vec<_> = known
+        .flat_map(|(server, catalog)| catalog.databases.iter().map(move |d| (place(server, d), &d.objects)))
+        .collect();
+    databases.sort_by(|(a, _), (b, _)| (&a.database, &a.server).cmp(&(&b.database, &b.server)));
+    databases
+}
+
+/// A database's CMKs by their ids there.
+type Cmks = BTreeMap<i32, CmkRef>;
+
+/// Those that the catalog lists, and where each leads.
+fn cmks(database: &DatabaseRef, objects: &Seen<EncryptionObjects>, links: &Links<'_>) -> Cmks {
+    let cmk = |key: &MasterKey| CmkRef {
+        database: database.clone(),
+        name: key.name.clone(),
+        provider: key.provider.clone(),
+        key_path: key.key_path.clone(),
+        link: links.follow(&key.key_path),
+        place: links.place(&key.key_path),
+        siblings: 0,
+    };
+    let listed = objects.known().into_iter().flat_map(|objects| &objects.master_keys);
+    listed.map(|key| (key.id, cmk(key))).collect()
+}
+
+/// A database of a server, for finding: SQL Server's names are commonly compared without case.
+type Home = (ServerName, String);
+
+fn home(server: &ServerName, database: &Untrusted) -> Home {
+    (server.clone(), database.raw().to_lowercase())
+}
+
+/// Columns whose CEK is in another database than they are, by the CEK's.
+fn visiting_columns(
+    databases: &[(DatabaseRef, &Seen<EncryptionObjects>)],
+) -> BTreeMap<Home, Vec<ColumnElsewhere>> {
+    let mut visiting: BTreeMap<Home, Vec<ColumnElsewhere>> = BTreeMap::new();
+    for (name, objects) in databases {
+        for column in objects.known().into_iter().flat_map(|objects| &objects.columns_elsewhere) {
+            visiting.entry(home(&name.server, &column.key_database)).or_default().push(column.clone());
+        }
+    }
+    visiting
+}
+
+/// CEKs of which only columns in other databases tell: their own database is not there, or not readable.
+fn keys_out_of_sight((server, _): Home, columns: Vec<ColumnElsewhere>) -> impl Iterator<Item = Row> {
+    let database = columns.first().map(|column| column.key_database.clone()).unwrap_or_default();
+    let columns: EncryptedColumns = columns.into_iter().map(|visitor| visitor.column).collect();
+    let ids: Vec<i32> = columns.key_ids().collect();
+    ids.into_iter().map(move |id| Row::OrphanColumnKey {
+        database: DatabaseRef { server: server.clone(), database: database.clone() },
+        cek: unlisted("CEK", id),
+        columns: columns.of_key(id),
+    })
 }
 
 fn unreadable_server((server, catalog): (&ServerName, &Seen<Arc<ServerCatalog>>)) -> Option<Row> {
@@ -111,26 +175,22 @@ fn unreadable_region((region, listed): (&String, &Seen<()>)) -> Option<Row> {
 }
 
 /// Tells each CMK how many others lead to its KMS key.
-fn count_siblings(rows: &mut [Row]) {
-    let mut leading: HashMap<KeyArn, BTreeSet<(DatabaseRef, Untrusted)>> = HashMap::new();
-    for row in rows.iter() {
-        if let (Some(cmk), Some(arn)) = (row.cmk(), row.key_arn()) {
-            let one = (cmk.database.clone(), cmk.name.clone());
-            leading.entry(arn.clone()).or_default().insert(one);
-        }
+fn count_siblings(databases: &mut [Cmks]) {
+    let mut leading: HashMap<KeyArn, u32> = HashMap::new();
+    for arn in databases.iter().flat_map(Cmks::values).filter_map(|cmk| cmk.link.arn()) {
+        *leading.entry(arn.clone()).or_default() += 1;
     }
-    for row in rows {
-        let (Row::Pair(Pair { cmk, .. }) | Row::UnusedMasterKey { cmk }) = row else { continue };
-        let others = cmk.link.arn().and_then(|arn| leading.get(arn)).map_or(0, |all| all.len() - 1);
-        cmk.siblings = u32::try_from(others).unwrap_or(u32::MAX);
+    for cmk in databases.iter_mut().flat_map(Cmks::values_mut) {
+        cmk.siblings = cmk.link.arn().and_then(|arn| leading.get(arn)).map_or(0, |all| all - 1);
     }
 }
 
-/// Customer keys of ours that no row leads to, by name. AWS's own keys cannot wrap column keys of SQL Server
+/// Customer keys of ours that no CMK leads to, by name. AWS's own keys cannot wrap column keys of SQL Server
 /// and are left out; a key of which even that is not known is listed.
-fn unreferenced(gathered: &Gathered, rows: &[Row]) -> Vec<Row> {
-    let named: HashSet<&KeyArn> = rows.iter().filter_map(Row::key_arn).collect();
-    let pointed_at: HashSet<KeyArn> = rows.iter().filter_map(named_key).collect();
+fn unreferenced(gathered: &Gathered, cmks: &[Cmks]) -> Vec<Row> {
+    let cmks = || cmks.iter().flat_map(Cmks::values);
+    let named: HashSet<&KeyArn> = cmks().filter_map(|cmk| cmk.link.arn()).collect();
+    let pointed_at: HashSet<KeyArn> = cmks().filter_map(named_key).collect();
     let ours = |arn: &KeyArn| gathered.account.as_ref().is_none_or(|account| account == arn.account());
     let described = gathered
         .keys
@@ -171,9 +231,9 @@ fn estate_mark(gathered: &Gathered, arn: &KeyArn, named: &HashSet<&KeyArn>) -> E
     mark
 }
 
-/// The key that a row's key path names by ARN, seen or not.
-fn named_key(row: &Row) -> Option<KeyArn> {
-    row.cmk()?.key_path.raw().trim().parse().ok()
+/// The key that a CMK's key path names by ARN, seen or not.
+fn named_key(cmk: &CmkRef) -> Option<KeyArn> {
+    cmk.key_path.raw().trim().parse().ok()
 }
 
 /// One readable database, being turned into rows.
@@ -181,17 +241,15 @@ struct Database<'a> {
     name: DatabaseRef,
     objects: &'a EncryptionObjects,
     links: &'a Links<'a>,
+    cmks: BTreeMap<i32, Arc<CmkRef>>,
+    /// Columns of other databases that CEKs of this one protect.
+    visiting: Vec<ColumnElsewhere>,
 }
 
 impl Database<'_> {
     fn rows(&self) -> Vec<Row> {
-        let master_keys: HashMap<i32, &MasterKey> =
-            self.objects.master_keys.iter().map(|key| (key.id, key)).collect();
-        let cmks: HashMap<i32, CmkRef> =
-            self.objects.master_keys.iter().map(|key| (key.id, self.cmk(key))).collect();
         let column_keys: HashMap<i32, &ColumnKey> =
             self.objects.column_keys.iter().map(|key| (key.id, key)).collect();
-        let mut columns = columns_by_key(&self.objects.columns);
         let mut values: HashMap<i32, usize> = HashMap::new();
         for value in &self.objects.values {
             *values.entry(value.column_key_id).or_default() += 1;
@@ -200,51 +258,48 @@ impl Database<'_> {
             |id: i32| column_keys.get(&id).map_or_else(|| unlisted("CEK", id), |key| key.name.clone());
 
         let pair = |value: &KeyValue| {
-            let key_path = master_keys.get(&value.master_key_id).map(|key| &key.key_path);
+            let cmk = self.cmks.get(&value.master_key_id);
             Pair {
                 cek: cek_name(value.column_key_id),
                 cek_id: value.column_key_id,
-                cmk: cmks
-                    .get(&value.master_key_id)
-                    .cloned()
-                    .unwrap_or_else(|| self.unlisted_cmk(value.master_key_id)),
+                cmk: cmk.cloned().unwrap_or_else(|| Arc::new(self.unlisted_cmk(value.master_key_id))),
                 algorithm: value.algorithm.clone(),
                 envelope: value.envelope.clone(),
-                envelope_mismatch: key_path.is_some_and(|path| self.links.disagree(path, &value.envelope)),
+                envelope_mismatch: cmk.is_some_and(|cmk| self.links.disagree(&cmk.key_path, &value.envelope)),
                 rotating: values.get(&value.column_key_id).is_some_and(|n| *n > 1),
-                columns: columns.get(&value.column_key_id).cloned().unwrap_or_default(),
+                columns: self.columns(value.column_key_id),
             }
         };
         let mut rows: Vec<Row> = self.objects.values.iter().map(|value| Row::Pair(pair(value))).collect();
 
         // Column keys without a value, and those that only their columns tell of.
+        let visited = self.visiting.iter().map(|visitor| visitor.column.column_key_id);
+        let told_of = self.objects.columns.key_ids().chain(visited);
         let orphans: BTreeSet<i32> =
-            column_keys.keys().chain(columns.keys()).copied().filter(|id| !values.contains_key(id)).collect();
+            column_keys.keys().copied().chain(told_of).filter(|id| !values.contains_key(id)).collect();
         rows.extend(orphans.into_iter().map(|id| Row::OrphanColumnKey {
             database: self.name.clone(),
             cek: cek_name(id),
-            columns: columns.remove(&id).unwrap_or_default(),
+            columns: self.columns(id),
         }));
         rows.sort_by(|a, b| in_order(a).cmp(&in_order(b)));
 
         let used: HashSet<i32> = self.objects.values.iter().map(|value| value.master_key_id).collect();
-        let mut unused: Vec<CmkRef> =
-            cmks.into_iter().filter(|(id, _)| !used.contains(id)).map(|(_, cmk)| cmk).collect();
+        let mut unused: Vec<&Arc<CmkRef>> =
+            self.cmks.iter().filter(|(id, _)| !used.contains(id)).map(|(_, cmk)| cmk).collect();
         unused.sort_by(|a, b| a.name.cmp(&b.name));
-        rows.extend(unused.into_iter().map(|cmk| Row::UnusedMasterKey { cmk }));
+        rows.extend(unused.into_iter().map(|cmk| Row::UnusedMasterKey { cmk: Arc::clone(cmk) }));
         rows
     }
 
-    fn cmk(&self, key: &MasterKey) -> CmkRef {
-        CmkRef {
-            database: self.name.clone(),
-            name: key.name.clone(),
-            provider: key.provider.clone(),
-            key_path: key.key_path.clone(),
-            link: self.links.follow(&key.key_path),
-            place: self.links.place(&key.key_path),
-            siblings: 0,
+    /// What a CEK of this database protects, here and elsewhere.
+    fn columns(&self, column_key_id: i32) -> EncryptedColumns {
+        let own = self.objects.columns.of_key(column_key_id);
+        let mut visitors = self.visiting.iter().map(|visitor| &visitor.column).peekable();
+        if visitors.peek().is_none() {
+            return own;
         }
+        own.and(visitors.filter(|column| column.column_key_id == column_key_id).cloned())
     }
 
     /// A master key that a value names and the catalog does not list.
@@ -267,14 +322,6 @@ impl Database<'_> {
 
 fn unlisted(what: &str, id: i32) -> Untrusted {
     format!("({what} {id}, not listed)").into()
-}
-
-fn columns_by_key(columns: &[EncryptedColumn]) -> HashMap<i32, Vec<EncryptedColumn>> {
-    let mut by_key: HashMap<i32, Vec<EncryptedColumn>> = HashMap::new();
-    for column in columns {
-        by_key.entry(column.column_key_id).or_default().push(column.clone());
-    }
-    by_key
 }
 
 /// A database's pairs and orphans go by CEK, then CMK.

@@ -10,11 +10,14 @@ use super::{Gathered, join};
 use crate::inventory::testing::{self, ACCOUNT, alias, arn, cmk, database, key, objects, server};
 use crate::model::age::AgePolicies;
 use crate::model::arn::KeyArn;
-use crate::model::catalog::{Envelope, KeyValue, MasterKey};
+use crate::model::catalog::{
+    ColumnElsewhere, EncryptedColumn, EncryptionType, Envelope, KeyValue, MasterKey,
+};
 use crate::model::key::{Manager, MultiRegion};
 use crate::model::pair::{EstateMark, KeyLink, Pair, Row};
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::selector::{AliasPattern, KeySelector};
+use crate::model::text::dotted;
 
 fn link_of(gathered: &Gathered) -> KeyLink {
     join(gathered).pairs().next().unwrap().cmk.link.clone()
@@ -61,6 +64,46 @@ fn gone_hidden_foreign_out_of_region_and_no_kms_are_told_apart() {
     assert!(why.reason.contains("ap-south-1"), "{why}");
 
     assert_eq!(link_of(&with_path("CurrentUser/My/0123ABCD")), KeyLink::NotKms);
+}
+
+/// A column with its CEK in another database of the server: that of the same id here has nothing to do with it.
+#[test]
+fn a_column_belongs_to_the_key_of_the_database_that_it_names() {
+    let column = |name: &str, database: Option<&str>| EncryptedColumn {
+        database: database.map(Into::into),
+        schema: "dbo".into(),
+        table: "T".into(),
+        name: name.into(),
+        column_key_id: 1,
+        encryption: EncryptionType::Randomized,
+    };
+    let wrapped = || objects(vec![cmk(1, arn(1).as_str())], &[(1, 1)]);
+    let (mut a, b) = (wrapped(), wrapped());
+    a.columns = vec![column("Own", None)].into();
+    a.columns_elsewhere = ["B", "nowhere"]
+        .map(|home| ColumnElsewhere { key_database: home.into(), column: column(home, Some("a")) })
+        .into();
+    let servers = vec![
+        server("s", vec![database("a", a), database("b", b)]),
+        server("other", vec![database("b", wrapped())]),
+    ];
+    let inventory = join(&testing::gathered(servers));
+    let told: BTreeSet<String> = inventory
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let (place, columns) = match row {
+                Row::Pair(pair) => (&pair.cmk.database, &pair.columns),
+                Row::OrphanColumnKey { database, columns, .. } => (database, columns),
+                _ => return None,
+            };
+            let columns: Vec<String> = columns.iter().map(|column| dotted(column.parts())).collect();
+            Some(format!("{}/{}: {}", place.server, place.database, columns.join(" ")))
+        })
+        .collect();
+    let expected =
+        ["other/b: ", "s/a: dbo.T.Own", "s/b: a.dbo.T.B", "s/nowhere: a.dbo.T.nowhere"].map(str::to_owned);
+    assert_eq!(told, BTreeSet::from(expected));
 }
 
 #[test]

@@ -15,14 +15,15 @@ use serde::{Deserialize, Serialize};
 use super::join::Gathered;
 use crate::estate::Estate;
 use crate::model::arn::{AliasArn, KeyArn};
-use crate::model::catalog::{ServerCatalog, ServerName};
+use crate::model::catalog::{DatabaseCatalog, ServerCatalog, ServerName};
 use crate::model::dependents::RdsInstance;
 use crate::model::key::KmsKey;
 use crate::model::seen::{NotVisible, Seen};
 use crate::model::source::{Source, SourceHealth};
+use crate::model::text::Texts;
 
 /// Changes with the form of the file: one of another version is not read.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// More than any inventory comes to; what is longer is not ours.
 const LONGEST: u64 = 1 << 30;
 
@@ -72,7 +73,9 @@ enum Line {
     Key(Arc<KmsKey>),
     Missing(KeyArn, NotVisible),
     Alias(AliasArn, KeyArn),
-    Server(Arc<ServerCatalog>),
+    /// A server without its databases, each of which has a line of its own after it.
+    Server(ServerCatalog),
+    Database(ServerName, DatabaseCatalog),
     /// Of a Region.
     Rds(String, Vec<RdsInstance>),
     Source(Source, SourceHealth),
@@ -122,13 +125,13 @@ impl Keeper {
                 "it is of another account, or the environment's Regions, servers or endpoint have changed",
             ));
         }
-        let mut found = nothing_of(head.whose);
+        let (mut found, mut texts) = (nothing_of(head.whose), Texts::default());
         loop {
             line.clear();
             file.read_until(b'\n', &mut line)?;
             match serde_json::from_slice(&line)? {
                 Line::End => break,
-                told => take(&mut found, told, head.kept_at),
+                told => take(&mut found, told, head.kept_at, &mut texts),
             }
         }
         tracing::info!(kept_at = %head.kept_at, keys = found.keys.len(), "showing the kept inventory");
@@ -180,7 +183,17 @@ fn write(draft: &Path, whose: &Whose, gathered: &Gathered, kept_at: Timestamp) -
         target.known().map_or(Ok(()), |key| say(&Line::Alias(alias.clone(), key.clone())))?;
     }
     for catalog in gathered.servers.values().filter_map(Seen::known) {
-        say(&Line::Server(Arc::clone(catalog)))?;
+        let ServerCatalog { server, version, databases, read_at } = &**catalog;
+        let (version, read_at) = (version.clone(), *read_at);
+        say(&Line::Server(ServerCatalog {
+            server: server.clone(),
+            version,
+            databases: Vec::new(),
+            read_at,
+        }))?;
+        for database in databases {
+            say(&Line::Database(server.clone(), database.clone()))?;
+        }
     }
     for (region, instances) in &gathered.rds {
         instances.known().map_or(Ok(()), |all| say(&Line::Rds(region.clone(), all.clone())))?;
@@ -216,14 +229,27 @@ fn nothing_of(whose: Whose) -> Gathered {
 }
 
 /// Takes in a line as its source would have said it; each source says that it was not asked since.
-fn take(found: &mut Gathered, line: Line, kept_at: Timestamp) {
+fn take(found: &mut Gathered, line: Line, kept_at: Timestamp, texts: &mut Texts) {
     match line {
         Line::Key(key) => drop(found.keys.insert(key.arn.clone(), key)),
         Line::Missing(key, why) => drop(found.missing.insert(key, why)),
-        Line::Alias(alias, key) => drop(found.aliases.insert(alias, Seen::Known(key))),
+        Line::Alias(alias, key) => {
+            // The key's own ARN: its text is there already.
+            let key = found.keys.get_key_value(&key).map_or(key, |(known, _)| known.clone());
+            found.aliases.insert(alias, Seen::Known(key));
+        }
         Line::Server(catalog) => {
             if let Some(had) = found.servers.get_mut(&catalog.server) {
-                *had = Seen::Known(catalog);
+                *had = Seen::Known(Arc::new(catalog));
+            }
+        }
+        Line::Database(server, mut database) => {
+            if let Seen::Known(objects) = &mut database.objects {
+                objects.share_texts(texts);
+            }
+            if let Some(Seen::Known(catalog)) = found.servers.get_mut(&server) {
+                // Nobody else has it yet.
+                Arc::make_mut(catalog).databases.push(database);
             }
         }
         Line::Rds(region, instances) => {

@@ -93,7 +93,7 @@ fn what_is_another_accounts_or_broken_or_of_another_version_is_passed_over() {
     }
     let file = dir.path().join("inventory/production.json");
     let whole = std::fs::read_to_string(&file).unwrap();
-    let newer = whole.replacen("\"portcullis_inventory\":1", "\"portcullis_inventory\":2", 1);
+    let newer = whole.replacen("\"portcullis_inventory\":2", "\"portcullis_inventory\":3", 1);
     assert_ne!(newer, whole);
     for broken in [
         newer.as_str(),

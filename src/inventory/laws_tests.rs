@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
-use super::anomaly::{Anomaly, anomalies};
 use super::join::{Gathered, join};
 use super::present::counts;
 use super::testing::{self, ACCOUNT, REGION, alias, arn, cmk, database, key, now, objects, server};
+use super::traits::{Trait, anomalies};
 use crate::model::age::AgePolicies;
 use crate::model::arn::KeyArn;
 use crate::model::catalog::{Envelope, ServerName};
@@ -105,14 +105,14 @@ impl Planted {
         }
     }
 
-    fn anomaly(self) -> Option<Anomaly> {
+    fn anomaly(self) -> Option<Trait> {
         match self {
             Self::Key(_) | Self::Alias(_) => None,
-            Self::Gone(_) | Self::GoneAlias(_) => Some(Anomaly::KeyGone),
-            Self::Denied(_) | Self::TimedOut(_) => Some(Anomaly::KeyNotVisible),
-            Self::Foreign(_) | Self::Closed(_) => Some(Anomaly::ForeignKey),
-            Self::Unwatched(_) => Some(Anomaly::UnwatchedRegion),
-            Self::Vault => Some(Anomaly::NotKms),
+            Self::Gone(_) | Self::GoneAlias(_) => Some(Trait::KeyGone),
+            Self::Denied(_) | Self::TimedOut(_) => Some(Trait::KeyNotVisible),
+            Self::Foreign(_) | Self::Closed(_) => Some(Trait::ForeignKey),
+            Self::Unwatched(_) => Some(Trait::UnwatchedRegion),
+            Self::Vault => Some(Trait::NotKms),
         }
     }
 }
@@ -244,8 +244,8 @@ impl Estate {
     }
 
     /// What is to be found about a CMK.
-    fn expected_of_cmk(&self, planted: Planted) -> BTreeSet<Anomaly> {
-        let shared = (self.leading_with(planted) > 1).then_some(Anomaly::SharedKey);
+    fn expected_of_cmk(&self, planted: Planted) -> BTreeSet<Trait> {
+        let shared = (self.leading_with(planted) > 1).then_some(Trait::SharedKey);
         planted.anomaly().into_iter().chain(shared).collect()
     }
 }
@@ -262,7 +262,7 @@ fn number(name: &str) -> i32 {
 }
 
 /// What the join found of SQL Server's objects, by where.
-fn found(inventory: &Inventory) -> Vec<(Spot, BTreeSet<Anomaly>)> {
+fn found(inventory: &Inventory) -> Vec<(Spot, BTreeSet<Trait>)> {
     let rows = inventory.rows.iter().filter_map(|row| {
         let spot = match row {
             Row::Pair(pair) => (place(&pair.cmk), Some(pair.cek_id), Some(number(pair.cmk.name.raw()))),
@@ -283,30 +283,33 @@ fn found(inventory: &Inventory) -> Vec<(Spot, BTreeSet<Anomaly>)> {
 }
 
 /// What was planted, by where.
-fn planted(estate: &Estate) -> Vec<(Spot, BTreeSet<Anomaly>)> {
+fn planted(estate: &Estate) -> Vec<(Spot, BTreeSet<Trait>)> {
     let mut rows = Vec::new();
     for (at, one) in estate.databases.iter().enumerate() {
         match one {
-            Database::Hidden => rows.push(((at, None, None), [Anomaly::UnreadableDatabase].into())),
-            Database::Readable { without_value, .. } => rows
-                .extend(without_value.iter().map(|cek| ((at, Some(*cek), None), [Anomaly::NoValue].into()))),
+            Database::Hidden => rows.push(((at, None, None), [Trait::UnreadableDatabase].into())),
+            Database::Readable { without_value, .. } => {
+                rows.extend(
+                    without_value.iter().map(|cek| ((at, Some(*cek), None), [Trait::NoValue].into())),
+                );
+            }
         }
     }
     for (at, id, master) in estate.masters() {
         let of_cmk = estate.expected_of_cmk(master.planted);
         if master.wraps.is_empty() {
             let mut all = of_cmk.clone();
-            all.insert(Anomaly::UnusedMasterKey);
+            all.insert(Trait::UnusedMasterKey);
             rows.push(((at, None, Some(id)), all));
         }
         for cek in &master.wraps {
             let values =
                 estate.masters().filter(|(there, _, other)| *there == at && other.wraps.contains(cek));
             let mut all = of_cmk.clone();
-            all.extend((values.count() > 1).then_some(Anomaly::TwoValues));
+            all.extend((values.count() > 1).then_some(Trait::TwoValues));
             // What an alias that is gone used to name, nobody can tell.
             let told = master.stale && !matches!(master.planted, Planted::GoneAlias(_));
-            all.extend(told.then_some(Anomaly::EnvelopeMismatch));
+            all.extend(told.then_some(Trait::EnvelopeMismatch));
             rows.push(((at, Some(*cek), Some(id)), all));
         }
     }
@@ -332,23 +335,23 @@ proptest! {
         let inventory = join(&estate.gathered());
         let named: BTreeSet<KeyArn> =
             estate.masters().filter_map(|(_, _, master)| master.planted.key()).collect();
-        let mut unnamed: Vec<(KeyArn, Anomaly)> = estate
+        let mut unnamed: Vec<(KeyArn, Trait)> = estate
             .keys
             .iter()
             .filter(|(n, _)| !named.contains(&arn(**n)))
             .map(|(n, mark)| match mark {
-                Mark::Tagged | Mark::Named => (arn(*n), Anomaly::UnusedEstateKey),
-                Mark::Plain | Mark::TagsHidden => (arn(*n), Anomaly::UnnamedKey),
+                Mark::Tagged | Mark::Named => (arn(*n), Trait::UnusedEstateKey),
+                Mark::Plain | Mark::TagsHidden => (arn(*n), Trait::UnnamedKey),
             })
             .collect();
         // Keys that are there and hidden, and that no path names.
         let paths: BTreeSet<String> = estate.masters().map(|(_, _, master)| master.planted.path()).collect();
         let hidden = [200, 201, 300, 301].map(arn);
         unnamed.extend(
-            hidden.into_iter().filter(|arn| !paths.contains(arn.as_str())).map(|arn| (arn, Anomaly::UnnamedKey)),
+            hidden.into_iter().filter(|arn| !paths.contains(arn.as_str())).map(|arn| (arn, Trait::UnnamedKey)),
         );
         unnamed.sort();
-        let mut told: Vec<(KeyArn, Anomaly)> = inventory
+        let mut told: Vec<(KeyArn, Trait)> = inventory
             .rows
             .iter()
             .filter_map(|row| match row {
@@ -367,12 +370,12 @@ proptest! {
     #[test]
     fn what_could_not_be_read_is_a_row(estate in any_estate()) {
         let inventory = join(&estate.gathered());
-        let told = |wanted: Anomaly| {
+        let told = |wanted: Trait| {
             inventory.rows.iter().filter(|row| anomalies(row).contains(&wanted)).count()
         };
-        prop_assert_eq!(told(Anomaly::UnreadableServer), usize::from(estate.dead_server));
-        prop_assert_eq!(told(Anomaly::UnreadableRegion), usize::from(estate.silent_region));
-        prop_assert!(inventory.rows.iter().all(|row| !anomalies(row).contains(&Anomaly::UnlistedMasterKey)));
+        prop_assert_eq!(told(Trait::UnreadableServer), usize::from(estate.dead_server));
+        prop_assert_eq!(told(Trait::UnreadableRegion), usize::from(estate.silent_region));
+        prop_assert!(inventory.rows.iter().all(|row| !anomalies(row).contains(&Trait::UnlistedMasterKey)));
     }
 
     /// The header's law: states add up to the pairs, pairs and the rest to the rows, and there is nothing else.

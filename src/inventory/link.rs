@@ -71,8 +71,9 @@ impl<'a> Links<'a> {
     }
 
     fn to_key(&self, arn: &KeyArn, path: &str) -> KeyLink {
-        if self.gathered.keys.contains_key(arn) {
-            return KeyLink::Key { arn: arn.clone() };
+        // The key's own ARN: its text is there already.
+        if let Some((known, _)) = self.gathered.keys.get_key_value(arn) {
+            return KeyLink::Key { arn: known.clone() };
         }
         self.unseen(path, arn.account(), arn.region(), self.gathered.missing.get(arn))
     }

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::detect::Context;
+use crate::model::age::AgePolicies;
 use crate::model::pair::Inventory;
 use crate::respond::learn_incidents;
 
@@ -19,6 +20,8 @@ const JOURNALS_EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Circumstances {
     pub(super) clock: Clock,
     pub(super) environment: String,
+    /// How old its keys may be.
+    pub(super) ages: AgePolicies,
     /// None: no journals are read.
     pub(super) state_dir: Option<PathBuf>,
     pub(super) inventory: watch::Receiver<Arc<Inventory>>,
@@ -36,7 +39,7 @@ impl Circumstances {
                 _ = beat.tick() => {}
             }
             let mut context = self.told.borrow().clone();
-            context.learn_inventory(&self.inventory.borrow_and_update(), self.clock.now());
+            context.learn_inventory(&self.inventory.borrow_and_update(), &self.ages, self.clock.now());
             if let Some(state_dir) = &self.state_dir
                 && let Err(error) = learn_incidents(&mut context, state_dir, &self.environment)
             {

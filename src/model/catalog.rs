@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::arn::KeyPath;
 use super::seen::{NotVisible, Seen};
-use super::text::Untrusted;
+use super::text::{Texts, Untrusted};
+
+pub use super::protected::{ColumnElsewhere, EncryptedColumn, EncryptedColumns, EncryptionType};
 
 /// One SQL Server instance, as settings name it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,10 +51,31 @@ pub struct EncryptionObjects {
     pub master_keys: Vec<MasterKey>,
     pub column_keys: Vec<ColumnKey>,
     pub values: Vec<KeyValue>,
-    pub columns: Vec<EncryptedColumn>,
-    /// Why `columns` may lack some: SQL Server leaves out tables that the login has no permission on.
+    /// Those whose CEK is in this database.
+    pub columns: EncryptedColumns,
+    /// Those whose CEK is in another.
+    #[serde(default)]
+    pub columns_elsewhere: Vec<ColumnElsewhere>,
+    /// Why columns may be missing: SQL Server leaves out tables that the login has no permission on.
     #[serde(default)]
     pub columns_hidden: Option<NotVisible>,
+}
+
+impl EncryptionObjects {
+    /// Keeps what is the same in many rows (algorithms, key paths, tables) once.
+    pub fn share_texts(&mut self, texts: &mut Texts) {
+        for key in &mut self.master_keys {
+            texts.share(&mut key.provider);
+            texts.share(&mut key.key_path);
+        }
+        for value in &mut self.values {
+            texts.share(&mut value.algorithm);
+            if let Envelope::Common { key_path, .. } = &mut value.envelope {
+                texts.share(key_path);
+            }
+        }
+        self.columns.common_texts_mut().for_each(|text| texts.share(text));
+    }
 }
 
 /// A row of `sys.column_master_keys` (CMK).
@@ -103,35 +126,6 @@ pub enum Envelope {
     Common { key_path: Untrusted, ciphertext_bytes: usize, signature_bytes: usize },
     /// Some other layout, which is the provider's own affair and not an error.
     Opaque { bytes: usize },
-}
-
-/// A column that a CEK protects.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EncryptedColumn {
-    pub schema: Untrusted,
-    pub table: Untrusted,
-    pub name: Untrusted,
-    pub column_key_id: i32,
-    pub encryption: EncryptionType,
-}
-
-/// `sys.columns.encryption_type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EncryptionType {
-    Deterministic,
-    Randomized,
-}
-
-impl EncryptionType {
-    /// SQL Server's word, in lower case.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Deterministic => "deterministic",
-            Self::Randomized => "randomized",
-        }
-    }
 }
 
 /// A row of `sys.dm_database_encryption_keys`: a database's transparent data encryption (TDE).

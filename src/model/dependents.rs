@@ -55,8 +55,12 @@ impl RdsInstance {
 /// A column that a column key under the key protects.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DependentColumn {
+    /// Its column key's.
     pub database: DatabaseRef,
     pub cek: Untrusted,
+    /// Its own database on that server, where that is another.
+    #[serde(default)]
+    pub elsewhere: Option<Untrusted>,
     pub schema: Untrusted,
     pub table: Untrusted,
     pub name: Untrusted,
@@ -98,6 +102,20 @@ pub struct Dependents {
     pub usage: Seen<Usage>,
     /// Since when it is down, where it is and the trail tells.
     pub down_since: Option<Timestamp>,
+}
+
+impl DependentColumn {
+    /// The database that it is in.
+    #[must_use]
+    pub fn home(&self) -> DatabaseRef {
+        let database = self.elsewhere.as_ref().unwrap_or(&self.database.database).clone();
+        DatabaseRef { server: self.database.server.clone(), database }
+    }
+
+    /// Its parts as they came, from the outermost: the database only where that is another than its key's.
+    pub fn parts(&self) -> impl Iterator<Item = &Untrusted> {
+        self.elsewhere.iter().chain([&self.schema, &self.table, &self.name])
+    }
 }
 
 impl Dependents {
@@ -145,9 +163,9 @@ impl Dependents {
         match row {
             Row::Pair(pair) if pair.cmk.link.arn() == Some(&self.key) => {
                 let database = &pair.cmk.database;
-                if !self.databases.contains_key(database) {
-                    let tde = inventory.database(database).map(|known| known.tde.clone());
-                    self.databases.insert(database.clone(), tde.unwrap_or_default());
+                self.reaches(database, inventory);
+                for home in pair.columns.iter().filter_map(|column| column.database.clone()) {
+                    self.reaches(&DatabaseRef { server: database.server.clone(), database: home }, inventory);
                 }
                 self.column_keys.insert((database.clone(), pair.cek.clone()));
                 self.columns.extend(pair.columns.iter().map(|column| protected(database, &pair.cek, column)));
@@ -164,6 +182,14 @@ impl Dependents {
                 self.blind_spots.push(format!("{server}: {why}"));
             }
             _ => {}
+        }
+    }
+
+    /// Adds a database that holds column keys under the key, or columns under those.
+    fn reaches(&mut self, database: &DatabaseRef, inventory: &Inventory) {
+        if !self.databases.contains_key(database) {
+            let tde = inventory.database(database).map(|known| known.tde.clone());
+            self.databases.insert(database.clone(), tde.unwrap_or_default());
         }
     }
 
@@ -185,6 +211,7 @@ fn protected(database: &DatabaseRef, cek: &Untrusted, column: &EncryptedColumn) 
     DependentColumn {
         database: database.clone(),
         cek: cek.clone(),
+        elsewhere: column.database.clone(),
         schema: column.schema.clone(),
         table: column.table.clone(),
         name: column.name.clone(),

@@ -25,10 +25,18 @@ impl Duty {
 
     /// The duty that a change is part of.
     #[must_use]
-    pub fn of(operation: Operation) -> Self {
+    pub fn of(operation: &Operation) -> Self {
         match operation {
-            Operation::DisableKey => Self::EmergencyKeyAdmin,
-            Operation::EnableKey | Operation::CancelKeyDeletion => Self::KeyRecoveryAdmin,
+            // Who puts a denial up takes it down, so that one role alone of those who respond may put a key policy.
+            Operation::DisableKey
+            | Operation::ScheduleKeyDeletion { .. }
+            | Operation::RevokeGrant { .. }
+            | Operation::DenyPrincipal { .. }
+            | Operation::AllowPrincipal { .. } => Self::EmergencyKeyAdmin,
+            Operation::EnableKey | Operation::CancelKeyDeletion | Operation::StartDbInstance { .. } => {
+                Self::KeyRecoveryAdmin
+            }
+            Operation::EnableKeyRotation { .. } | Operation::RotateKeyOnDemand => Self::KeyManagementAdmin,
         }
     }
 

@@ -114,7 +114,7 @@ macro_rules! aws_words {
         #[serde(from = "String", into = "String")]
         pub enum $name { $($(#[$vdoc])* $variant,)+
             /// A word that AWS has added since.
-            Other(String),
+            Other(Box<str>),
         }
         impl $name {
             /// The word, as AWS writes it.
@@ -125,7 +125,7 @@ macro_rules! aws_words {
         }
         impl From<String> for $name {
             fn from(word: String) -> Self {
-                match word.as_str() { $($word => Self::$variant,)+ _ => Self::Other(word) }
+                match word.as_str() { $($word => Self::$variant,)+ _ => Self::Other(word.into()) }
             }
         }
         impl From<&str> for $name {
@@ -196,6 +196,26 @@ aws_words!(
     ExpirationModel { Expires = "KEY_MATERIAL_EXPIRES", DoesNotExpire = "KEY_MATERIAL_DOES_NOT_EXPIRE" }
 );
 
+aws_words!(
+    /// What brought new material.
+    RotationType { Automatic = "AUTOMATIC", OnDemand = "ON_DEMAND" }
+);
+
+aws_words!(
+    /// Whether material is the one in use.
+    MaterialState {
+        Current = "CURRENT",
+        NonCurrent = "NON_CURRENT",
+        PendingRotation = "PENDING_ROTATION",
+        PendingMultiRegion = "PENDING_MULTI_REGION_IMPORT_AND_ROTATION",
+    }
+);
+
+aws_words!(
+    /// Whether imported material is there.
+    ImportState { Imported = "IMPORTED", PendingImport = "PENDING_IMPORT" }
+);
+
 /// A custom key store, and what a key is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
@@ -255,13 +275,11 @@ pub struct RotationStatus {
 pub struct RotationRecord {
     /// None for the first material, which was never rotated to.
     pub at: Option<Timestamp>,
-    /// `AUTOMATIC` or `ON_DEMAND`.
-    pub kind: Option<String>,
+    pub kind: Option<RotationType>,
     pub material_id: Option<String>,
-    /// `CURRENT`, `NON_CURRENT`, `PENDING_ROTATION`, `PENDING_MULTI_REGION_IMPORT_AND_ROTATION`.
-    pub material_state: Option<String>,
-    /// For imported material: `IMPORTED` or `PENDING_IMPORT`. Any that is missing makes the key unusable.
-    pub import_state: Option<String>,
+    pub material_state: Option<MaterialState>,
+    /// For imported material. Any that is missing makes the key unusable.
+    pub import_state: Option<ImportState>,
     /// When this material expires, where it was imported and does.
     pub valid_to: Option<Timestamp>,
 }

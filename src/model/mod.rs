@@ -2,15 +2,19 @@
 
 pub mod age;
 pub mod arn;
+pub mod aspect;
 pub mod catalog;
+pub mod column;
 pub mod dependents;
 pub mod duty;
 pub mod event;
 pub mod key;
+pub mod operation;
 pub mod pair;
 pub mod particulars;
 pub mod plan;
 pub mod policy;
+pub mod protected;
 pub mod rotation;
 pub mod seen;
 pub mod selector;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::arn::{AliasArn, KeyArn, KeyPath};
-use super::catalog::{DatabaseCatalog, EncryptedColumn, Envelope, ServerCatalog, ServerName};
+use super::catalog::{DatabaseCatalog, EncryptedColumns, Envelope, ServerCatalog, ServerName};
 use super::dependents::RdsInstance;
 use super::key::KmsKey;
 use super::seen::{Cause, NotVisible, Seen};
@@ -29,9 +29,9 @@ pub enum Row {
     /// A CEK wrapped by a CMK: a row of `sys.column_encryption_key_values`.
     Pair(Pair),
     /// A CMK that wraps no CEK.
-    UnusedMasterKey { cmk: CmkRef },
+    UnusedMasterKey { cmk: Arc<CmkRef> },
     /// A CEK whose value or CMK the catalog does not show.
-    OrphanColumnKey { database: DatabaseRef, cek: Untrusted, columns: Vec<EncryptedColumn> },
+    OrphanColumnKey { database: DatabaseRef, cek: Untrusted, columns: EncryptedColumns },
     /// A KMS key that no visible CMK names.
     UnreferencedKey { key: KeyArn, estate: EstateMark },
     /// A database whose catalog could not be read, so that its pairs are missing from the list.
@@ -89,14 +89,15 @@ pub struct KeyPlace {
 pub struct Pair {
     pub cek: Untrusted,
     pub cek_id: i32,
-    pub cmk: CmkRef,
+    /// Shared by all pairs of the CMK.
+    pub cmk: Arc<CmkRef>,
     pub algorithm: Untrusted,
     pub envelope: Envelope,
     /// Whether the envelope names another key path than the CMK does: a warning, clients do not verify it.
     pub envelope_mismatch: bool,
     /// Whether the CEK has a second value: a rotation in progress.
     pub rotating: bool,
-    pub columns: Vec<EncryptedColumn>,
+    pub columns: EncryptedColumns,
 }
 
 /// Where a key path led.

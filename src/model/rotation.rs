@@ -4,7 +4,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::arn::KeyArn;
-use super::key::{AutomaticRotation, KeySpec, KeyState, KmsKey, Manager, Origin, RotationStatus};
+use super::key::{
+    AutomaticRotation, KeySpec, KeyState, KmsKey, Manager, Origin, RotationStatus, RotationType,
+};
 use super::seen::Seen;
 
 /// The on-demand rotations that KMS grants a key, ever; not adjustable. Source: AWS KMS quotas.
@@ -190,7 +192,7 @@ impl KmsKey {
         let done = listed
             .into_iter()
             .flatten()
-            .filter(|rotation| rotation.at.is_some() && rotation.kind.as_deref() == Some("ON_DEMAND"))
+            .filter(|rotation| rotation.at.is_some() && rotation.kind == Some(RotationType::OnDemand))
             .count();
         let used = u32::try_from(done).unwrap_or(u32::MAX).saturating_add(u32::from(under_way));
         Some(OnDemand { used, whole: listed.is_some() })

@@ -4,6 +4,7 @@
 //! escape sequences, bidirectional overrides and zero-width characters made visible.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -55,6 +56,28 @@ impl From<&str> for Untrusted {
 impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.shown())
+    }
+}
+
+/// The parts of a SQL name, joined by dots and made visible.
+#[must_use]
+pub fn dotted<'a>(parts: impl Iterator<Item = &'a Untrusted>) -> String {
+    parts.map(Untrusted::shown).collect::<Vec<_>>().join(".")
+}
+
+/// Texts of which many are the same: each is kept once, whoever holds it.
+#[derive(Debug, Default)]
+pub struct Texts(HashSet<Untrusted>);
+
+impl Texts {
+    /// Puts the text that is known already in the place of one that reads the same.
+    pub fn share(&mut self, text: &mut Untrusted) {
+        match self.0.get(text) {
+            Some(known) => *text = known.clone(),
+            None => {
+                self.0.insert(text.clone());
+            }
+        }
     }
 }
 

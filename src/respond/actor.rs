@@ -15,15 +15,17 @@ use super::view::{Ask, Standing, Told, Waiting};
 use super::{change, show, standing};
 use crate::cloud::KmsReads;
 use crate::estate::{Acting, Estate};
-use crate::gate::{self, Gate, Progress};
+use crate::gate::{self, Gate, Ground, Progress};
 use crate::journal::Entry;
 use crate::model::IncidentId;
 use crate::model::arn::KeyArn;
+use crate::model::aspect::Aspect;
 use crate::model::key::KmsKey;
 use crate::model::pair::Inventory;
 use crate::model::text::Untrusted;
 use crate::runbook::{
-    Fact, Library, Next, OnFailure, Outcome, RunLeft, RunNote, RunRecord, StepDone, StepFailed, StepKind,
+    Fact, Library, Next, OnFailure, Outcome, RunLeft, RunNote, RunRecord, Step, StepDone, StepFailed,
+    StepOverdue,
 };
 use crate::trail::TrailView;
 
@@ -98,10 +100,10 @@ impl Actor {
             self.take(ask).await;
         }
         while !self.nobody_asks {
-            if self.waits_for_time() {
+            if self.watches_the_clock() {
                 tokio::select! {
                     ask = self.asks.recv() => self.heard(ask).await,
-                    () = tokio::time::sleep(LOOK_AT_CLOCK) => self.advance().await,
+                    () = tokio::time::sleep(LOOK_AT_CLOCK) => self.look_at_clock().await,
                 }
             } else {
                 let ask = self.asks.recv().await;
@@ -120,17 +122,16 @@ impl Actor {
     /// Goes on with the run until it waits for somebody or something.
     pub async fn advance(&mut self) {
         loop {
+            self.note_deadline();
             let Some(live) = self.live.as_mut().filter(|live| !live.run.left) else { return };
             let runbook = Arc::clone(&live.runbook);
             let went = match live.run.next(&runbook) {
                 Next::Target => self.find_target().await,
                 Next::Step(_, step) => match self.step(step).await {
-                    Err(Stop::Failed(trouble)) if step.on_failure == OnFailure::GoOn => {
-                        self.done(Outcome::WentOn { reason: trouble.reason }).map_err(Stop::from)
-                    }
+                    Err(Stop::Failed(trouble)) => self.failed(step, trouble),
                     went => went,
                 },
-                Next::Finish => self.finish(),
+                Next::Finish => self.end().await,
                 Next::Nothing => self.rest(),
             };
             match went {
@@ -146,17 +147,42 @@ impl Actor {
             Stop::Left => return self.leave("left by the operator"),
             Stop::Failed(trouble) => {
                 self.record_failure(&trouble);
-                Waiting::Failed { reason: trouble.reason, next: trouble.next }
+                self.after_failure(trouble)
             }
         };
         self.wait_for(waiting);
     }
 
-    /// Journals that the step failed. Where the journal itself is the trouble, the screen says it all the same.
+    /// Journals that a step failed, and goes on from it where its runbook says so.
+    fn failed(&mut self, step: &Step, trouble: Trouble) -> Result<(), Stop> {
+        self.record_failure(&trouble);
+        let goes_on = matches!(step.on_failure, OnFailure::GoOn(_)) && !trouble.unknown;
+        match self.after_failure(trouble) {
+            Waiting::Failed { reason, .. } if goes_on => Ok(self.done(Outcome::WentOn { reason })?),
+            waiting => Err(Stop::Waits(waiting)),
+        }
+    }
+
+    /// What follows a failure that is in the journal: the next try, or a person.
+    fn after_failure(&self, trouble: Trouble) -> Waiting {
+        let Trouble { reason, next, unknown } = trouble;
+        let Some(live) = &self.live else { return Waiting::Failed { reason, next, otherwise: None } };
+        if let Some((until, nth, of)) = live.run.next_try(&live.runbook).filter(|_| !unknown) {
+            return Waiting::Time { until, what: format!("it is tried again ({nth} of {of}): {reason}") };
+        }
+        let asks = matches!(live.run.next(&live.runbook), Next::Step(_, step) if matches!(step.on_failure, OnFailure::Ask(_)));
+        let way_on = live.run.way_on(&live.runbook).filter(|_| asks);
+        let otherwise = way_on.map(|index| live.runbook.title_at(index).to_owned());
+        Waiting::Failed { reason, next, otherwise }
+    }
+
+    /// Journals that the step failed, with what was found out in it. Where the journal itself is the trouble, the
+    /// screen says it all the same.
     fn record_failure(&mut self, trouble: &Trouble) {
         let Some((run, step, title)) = self.current_step() else { return };
         let Trouble { reason, next, unknown } = trouble.clone();
-        let failed = StepFailed { run, step, title, reason, next, unknown };
+        let evidence = self.live.as_mut().map(|live| std::mem::take(&mut live.fresh)).unwrap_or_default();
+        let failed = StepFailed { run, step, title, reason, next, unknown, evidence };
         if let Err(worse) = self.record(RunRecord::StepFailed(failed)) {
             self.fact(false, worse.reason);
         }
@@ -174,10 +200,12 @@ impl Actor {
     /// Journals that the current step is behind the run, with the facts gathered in it.
     pub fn done(&mut self, outcome: Outcome) -> Result<(), Trouble> {
         let Some((run, step, title)) = self.current_step() else { return Ok(()) };
-        let evidence = self.live.as_ref().map(|live| live.fresh.clone()).unwrap_or_default();
-        self.record(RunRecord::StepDone(StepDone { run, step, title, outcome, evidence }))?;
+        let (evidence, learned) =
+            self.live.as_ref().map(|live| (live.fresh.clone(), live.learned.clone())).unwrap_or_default();
+        self.record(RunRecord::StepDone(StepDone { run, step, title, outcome, evidence, learned }))?;
         if let Some(live) = &mut self.live {
             live.fresh.clear();
+            live.learned.clear();
         }
         Ok(())
     }
@@ -210,7 +238,9 @@ impl Actor {
         let left = RunRecord::RunLeft(RunLeft { run, reason: reason.to_owned() });
         match self.record(left) {
             Ok(()) => self.wait_for(Waiting::Left),
-            Err(Trouble { reason, next, .. }) => self.wait_for(Waiting::Failed { reason, next }),
+            Err(Trouble { reason, next, .. }) => {
+                self.wait_for(Waiting::Failed { reason, next, otherwise: None });
+            }
         }
     }
 
@@ -257,7 +287,7 @@ impl Actor {
     }
 
     fn progressed(&mut self, step: &Progress) {
-        if let Some(good) = change::weight(step, self.changing()) {
+        if let Some(good) = change::weight(step, self.changing().as_ref()) {
             self.fact(good, step.to_string());
         }
         self.tell_journal();
@@ -286,10 +316,15 @@ impl Actor {
     /// Reads the true state behind each unfinished change.
     pub async fn look_at_unfinished(&mut self) {
         for change in gate::unfinished(&self.entries()) {
-            let key = &change.plan.key;
-            let seen = match self.read_key(key, "looking at what an earlier change left").await {
-                Ok(read) => format!("the key is {} (read {})", read.state, show::clock(read.read_at)),
-                Err(Stop::Failed(trouble)) => trouble.reason,
+            let (gate, plan) = (Arc::clone(&self.gate), change.plan);
+            let reading = gate.ground(&plan.key, &plan.operation);
+            let what = "looking at what an earlier change left";
+            let seen = match self.attend(what, Leaving::Allowed, reading.boxed()).await {
+                Ok(Ok(Ground { aspect: Aspect::State(state), .. })) => {
+                    format!("the key is {state} (read {})", show::clock(self.now()))
+                }
+                Ok(Ok(ground)) => format!("{} (read {})", ground.aspect, show::clock(self.now())),
+                Ok(Err(why)) => format!("it could not be read: {why}"),
                 Err(_) => "not read: left".to_owned(),
             };
             self.sights.insert(change.intent, seen);
@@ -304,13 +339,54 @@ impl Actor {
         }
     }
 
-    /// Whether the run waits for nothing but time.
-    fn waits_for_time(&self) -> bool {
-        self.live.as_ref().is_some_and(|live| {
-            live.under_way()
-                && matches!(live.waiting, Waiting::Program(_))
-                && matches!(live.run.next(&live.runbook), Next::Step(_, step) if matches!(step.kind, StepKind::Wait { .. }))
+    /// Whether something of the run depends on what time it is: a wait, a next try, a deadline.
+    fn watches_the_clock(&self) -> bool {
+        self.live.as_ref().filter(|live| live.under_way()).is_some_and(|live| {
+            let to_come = !live.run.overdue && !live.overdue_unkept;
+            matches!(live.waiting, Waiting::Time { .. })
+                || (to_come && live.run.deadline(&live.runbook).is_some())
         })
+    }
+
+    async fn look_at_clock(&mut self) {
+        let before = self.live.as_ref().is_some_and(|live| live.run.overdue);
+        self.note_deadline();
+        if self.live.as_ref().is_some_and(|live| live.run.overdue != before) {
+            self.tell_run();
+        }
+        let now = self.now();
+        if self
+            .live
+            .as_ref()
+            .is_some_and(|live| matches!(live.waiting, Waiting::Time { until, .. } if until <= now))
+        {
+            self.advance().await;
+        }
+    }
+
+    /// Journals, once, that the present step's deadline has passed, and says it.
+    pub fn note_deadline(&mut self) {
+        let now = self.now();
+        let Some(live) = self.live.as_ref().filter(|live| live.under_way() && !live.run.overdue) else {
+            return;
+        };
+        let Some(deadline) = live.run.deadline(&live.runbook).filter(|deadline| *deadline <= now) else {
+            return;
+        };
+        let Some((run, step, title)) = self.current_step() else { return };
+        match self.record(RunRecord::StepOverdue(StepOverdue { run, step, title, deadline })) {
+            Ok(()) => {}
+            Err(trouble) => {
+                if let Some(live) = &mut self.live
+                    && !std::mem::replace(&mut live.overdue_unkept, true)
+                {
+                    self.fact(
+                        false,
+                        format!("a deadline passed, and the journal did not take it: {}", trouble.reason),
+                    );
+                }
+            }
+        }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -344,7 +420,13 @@ impl Actor {
 
     fn tell_run(&self) {
         let Some(live) = &self.live else { return };
-        let context = show::context(&live.run, &self.estate, &self.incident, &self.standing());
+        let context = show::context(
+            &live.run,
+            &self.estate,
+            &self.incident,
+            &self.standing(),
+            &self.inventory.borrow(),
+        );
         let _ = self.tells.send(Told::Run(Box::new(show::view(live, &context, self.undo_of_this_run()))));
     }
 

@@ -19,6 +19,9 @@ impl Actor {
             Ask::Proceed => self.proceed().await,
             Ask::Attest { note } => self.attest(note).await,
             Ask::Choose { option } => self.choose(&option).await,
+            Ask::Answer { value } => self.take_value(value).await,
+            Ask::Approved { by, note } => self.take_approval(by, note).await,
+            Ask::GoOn => self.go_on_without().await,
             Ask::Confirm { typed } => self.confirm(&typed).await,
             Ask::MfaCode { code } => self.take_code(code).await,
             Ask::Leave => self.leave_asked(),
@@ -50,12 +53,18 @@ impl Actor {
         // about yet, it is asked in the run.
         let inventory = self.inventory();
         if super::target::unasked(&aim, &inventory).is_empty() {
-            super::target::resolve(&aim, &inventory, &super::target::Asked::new(), self.now())?;
+            let asked = super::target::Asked::new();
+            super::target::resolve(&aim, &inventory, &asked, runbook.takes_lost_keys, self.now())?;
         }
         self.begin(runbook, aim, reason).await
     }
 
-    async fn begin(&mut self, runbook: Arc<Runbook>, aim: Aim, reason: Untrusted) -> Result<(), String> {
+    pub(super) async fn begin(
+        &mut self,
+        runbook: Arc<Runbook>,
+        aim: Aim,
+        reason: Untrusted,
+    ) -> Result<(), String> {
         let started = RunStarted {
             runbook: runbook.id.clone(),
             title: runbook.title.clone(),
@@ -87,12 +96,13 @@ impl Actor {
         let live = self.under_way()?;
         let waits = matches!(live.run.next(&live.runbook), Next::Step(_, step) if matches!(step.kind, StepKind::Wait { .. }));
         match &live.waiting {
-            Waiting::Failed { .. } | Waiting::Proceed { .. } => {
+            Waiting::Time { .. } if waits => self.answer(Outcome::CutShort).await,
+            Waiting::Failed { .. } | Waiting::Proceed { .. } | Waiting::Time { .. } => {
                 live.fresh.clear();
+                live.try_now = true;
                 self.advance().await;
                 Ok(())
             }
-            Waiting::Program(_) if waits => self.answer(Outcome::CutShort).await,
             Waiting::Confirmation { preview, .. } => {
                 Err(format!("Enter alone never fires anything. Type `{}`", preview.must_type))
             }
@@ -127,6 +137,10 @@ impl Actor {
         if !options.iter().any(|o| o == option) {
             return Err(format!("`{}` is none of the options: {}", visible(option), options.join(" · ")));
         }
+        if let Some(taken) = self.take_offer(option).await {
+            return taken;
+        }
+        let live = self.under_way()?;
         let Some(chosen) = live.candidates.iter().find(|candidate| candidate.option == option).cloned()
         else {
             return self.answer(Outcome::Chose { option: option.to_owned() }).await;
@@ -140,7 +154,7 @@ impl Actor {
     }
 
     /// Records what became of the current step, and goes on.
-    async fn answer(&mut self, outcome: Outcome) -> Result<(), String> {
+    pub(super) async fn answer(&mut self, outcome: Outcome) -> Result<(), String> {
         self.done(outcome).map_err(|trouble| format!("{}. {}", trouble.reason, trouble.next))?;
         self.advance().await;
         Ok(())
@@ -180,7 +194,7 @@ impl Actor {
     async fn undo(&mut self) -> Result<(), String> {
         let (change, started) = last_change(&self.entries())
             .ok_or("nothing was changed in this incident that could be taken back")?;
-        let runbook = self.undo_runbook(change.plan.operation, &started)?;
+        let runbook = self.undo_runbook(&change.plan.operation, &started)?;
         if let Some(live) = &self.live
             && live.under_way()
         {
@@ -194,14 +208,14 @@ impl Actor {
     /// The runbook that takes back a change made by the run that `started`.
     pub(super) fn undo_runbook(
         &self,
-        operation: Operation,
+        operation: &Operation,
         started: &RunStarted,
     ) -> Result<Arc<Runbook>, String> {
         let Some(undo) = operation.undo() else { return Err(format!("nothing takes {operation} back")) };
         let named = self.library.get(&started.runbook).and_then(|runbook| runbook.undone_by.clone());
         named
             .and_then(|id| self.library.get(&id).cloned())
-            .filter(|runbook| runbook.changes().any(|change| change == undo))
+            .filter(|runbook| runbook.changes().any(|change| change.makes(&undo)))
             .ok_or_else(|| {
                 format!(
                     "the runbook `{}` names none that would {undo}: begin one yourself on the same key",
@@ -245,18 +259,21 @@ impl Actor {
         let (change, started) = last_change(&self.entries())?;
         let ours = live.run.found.as_ref().is_some_and(|found| found.key == change.plan.key)
             && started == live.run.started;
-        (ours && self.undo_runbook(change.plan.operation, &started).is_ok())
+        (ours && self.undo_runbook(&change.plan.operation, &started).is_ok())
             .then(|| change.plan.operation.undo())
             .flatten()
     }
 }
 
-fn not_asked_for(waiting: &Waiting) -> String {
+pub(super) fn not_asked_for(waiting: &Waiting) -> String {
     let now = match waiting {
         Waiting::Program(what) => return format!("the program is at work: {what}"),
         Waiting::Proceed { .. } => "the run waits for you to go on",
         Waiting::Attestation => "the run waits for you to attest a manual step",
+        Waiting::Time { what, .. } => return format!("the run waits until {what}"),
         Waiting::Choice { .. } => "the run waits for a choice",
+        Waiting::Value { .. } => "the run waits for a value: pick one, or type it",
+        Waiting::Approval { .. } => "the run waits for the names of those who agreed",
         Waiting::Confirmation { .. } => "the run waits for the typed confirmation",
         Waiting::MfaCode { .. } => "the run waits for a code of your MFA device",
         Waiting::Failed { .. } => "the step failed: go on to try again, or leave",

@@ -13,9 +13,12 @@ use super::standing::run_of;
 use super::trouble::{Stop, Trouble};
 use super::view::Waiting;
 use crate::cloud::MfaCode;
-use crate::gate::{self, Confirmed, Owed, Probe, Progress, Refusal, Settlement, UnfinishedChange, Verdict};
+use crate::gate::{
+    self, Confirmed, Ground, Owed, Probe, Progress, Refusal, Settlement, UnfinishedChange, Verdict,
+};
 use crate::model::arn::KeyArn;
 use crate::model::duty::Duty;
+use crate::model::key::KmsKey;
 use crate::model::plan::Operation;
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::runbook::{Found, Next, Outcome, StepKind};
@@ -30,7 +33,7 @@ const PLAN_AGAIN: &str =
 impl Actor {
     /// Whether this step's change was made before: in a process that was killed, or under an answer that
     /// never came. Whatever of this key is not settled is settled first, by looking.
-    pub(super) async fn made_before(&mut self, found: &Found, operation: Operation) -> Result<bool, Stop> {
+    pub(super) async fn made_before(&mut self, found: &Found, operation: &Operation) -> Result<bool, Stop> {
         let unsettled = gate::unfinished(&self.entries()).into_iter();
         for change in unsettled.filter(|change| change.plan.key == found.key).collect::<Vec<_>>() {
             self.settle(change).await?;
@@ -42,7 +45,7 @@ impl Actor {
         let made = gate::proved(&entries).into_iter().rev().find(|change| {
             change.intent > since
                 && change.plan.key == found.key
-                && change.plan.operation == operation
+                && change.plan.operation == *operation
                 && run_of(&entries, change.intent) == Some(run)
         });
         if let Some(change) = &made {
@@ -83,14 +86,37 @@ impl Actor {
     pub(super) async fn propose(&mut self, found: &Found, operation: Operation) -> Result<(), Stop> {
         let used = self.who_used(&found.key).await?;
         let key = self.read_key(&found.key, "reading the key for a plan").await?;
+        planning::possible(&self.estate, &operation, &key)?;
+        let ground = self.ground(&key, &operation).await?;
+        planning::sensible(&self.estate, &self.incident, &operation, &key, &ground)?;
         let (now, inventory) = (self.now(), self.inventory());
         let Some(live) = &self.live else { return Ok(()) };
-        let plan = planning::plan(&self.estate, &self.incident, &live.run, found, operation, &key, now)?;
+        let plan =
+            planning::plan(&self.estate, &self.incident, &live.run, found, operation, &key, &ground, now);
+        let keepers = ground.keepers(&plan.operation, &plan.key, &self.incident, &self.estate);
         let changes = gate::proved(&self.entries());
         let last = changes.iter().rev().find(|change| change.plan.key == found.key);
         let dropped = last.filter(|change| change.plan.operation == Operation::DisableKey);
-        let preview = planning::preview(plan, &inventory, &self.estate, dropped, used, now)?;
+        let mut preview = planning::preview(plan, &inventory, &self.estate, dropped, used, now)?;
+        preview.change.extend(planning::kept_by(&keepers));
         Err(Stop::Waits(Waiting::Confirmation { preview: Box::new(preview), wrong: None }))
+    }
+
+    /// Reads what an operation changes, beside the state that was just read.
+    async fn ground(&mut self, key: &KmsKey, operation: &Operation) -> Result<Ground, Stop> {
+        if operation.changes_state() {
+            return Ok(Ground::of_state(key.state.clone()));
+        }
+        let gate = Arc::clone(&self.gate);
+        let reading = gate.ground(&key.arn, operation);
+        let read = self.attend("reading what the change is about", Leaving::Allowed, reading.boxed()).await?;
+        read.map_err(|why| {
+            Trouble::new(
+                format!("what {operation} is about could not be read: {why}"),
+                "Nothing was changed. See to that, then try again, or leave",
+            )
+            .into()
+        })
     }
 
     /// Who used the key of late: from the trail that is followed, as far as it reaches by now; where none is,
@@ -147,7 +173,7 @@ impl Actor {
 
     /// Keeps a confirmed change until the code for its role is there, and says so.
     fn code_wanted(&mut self, pending: Pending, wrong: Option<String>) -> Waiting {
-        let duty = Duty::of(pending.confirmed.plan().operation);
+        let duty = Duty::of(&pending.confirmed.plan().operation);
         let waiting = Waiting::MfaCode { device: pending.device.clone(), duty, wrong };
         if let Some(live) = &mut self.live {
             live.pending = Some(pending);
@@ -231,7 +257,7 @@ impl Actor {
         let live = self.live.as_ref()?;
         match live.run.next(&live.runbook) {
             Next::Step(_, step) => match step.kind {
-                StepKind::Change { operation } => Some(operation),
+                StepKind::Change(change) => self.operation(change).ok(),
                 _ => None,
             },
             _ => None,
@@ -240,22 +266,20 @@ impl Actor {
 }
 
 /// Whether a step of an execution is evidence, and for or against.
-pub(super) fn weight(step: &Progress, changing: Option<Operation>) -> Option<bool> {
+pub(super) fn weight(step: &Progress, changing: Option<&Operation>) -> Option<bool> {
     match step {
         Progress::Intended { .. } | Progress::Calling { .. } | Progress::Telling { .. } => None,
-        Progress::StateConfirmed { .. }
+        Progress::GroundConfirmed { .. }
         | Progress::Assumed { .. }
         | Progress::Accepted
         | Progress::Proved { .. }
         | Progress::Told { .. } => Some(true),
-        Progress::Read { read, .. } => Some(read.state.is_ok()),
-        Progress::Probed { probe } => Some(!matches!(
-            (changing, probe),
-            (Some(Operation::EnableKey), Probe::RefusedAsDisabled { .. } | Probe::RefusedForState { .. })
-                | (Some(Operation::DisableKey | Operation::CancelKeyDeletion), Probe::Usable { .. })
-                | (_, Probe::NoAnswer { .. } | Probe::NotAsked)
-        )),
-        Progress::Refused { .. }
+        Progress::Read { read, .. } => Some(read.aspect.is_ok()),
+        Progress::Probed { probe } if !matches!(probe, Probe::NoAnswer { .. } | Probe::NotAsked) => {
+            Some(changing.is_none_or(|operation| gate::agrees(probe, operation)))
+        }
+        Progress::Probed { .. }
+        | Progress::Refused { .. }
         | Progress::NoAnswer { .. }
         | Progress::Owed { .. }
         | Progress::JournalFailed { .. } => Some(false),

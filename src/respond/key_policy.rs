@@ -28,7 +28,9 @@ pub(super) fn administrable(policy: &str, account: &str, requester: Option<&str>
     };
     let needed =
         [Operation::CancelKeyDeletion.iam_action(), Operation::EnableKey.iam_action(), "kms:PutKeyPolicy"];
-    if let Some(deny) = statements.iter().find(|s| is(s, "Deny") && needed.iter().any(|a| covers(s, a))) {
+    let hits =
+        |s: &&Value| is(s, "Deny") && needed.iter().any(|a| covers(s, a)) && may_hit(s, account, requester);
+    if let Some(deny) = statements.iter().find(hits) {
         let sid = deny.get("Sid").and_then(Value::as_str).unwrap_or("without Sid");
         return Administrable::Doubtful(format!(
             "the key policy denies some of {} (statement {}): read whom",
@@ -50,6 +52,33 @@ pub(super) fn administrable(policy: &str, account: &str, requester: Option<&str>
     }
     by.dedup();
     Administrable::Yes(by.join(", "))
+}
+
+/// Whether a denial can be about us. One that names others alone is not, nor one of calls without MFA or past the
+/// lockout check: neither is ever made here.
+fn may_hit(deny: &Value, account: &str, requester: Option<&str>) -> bool {
+    let never: [(&str, &str); 2] =
+        [("aws:MultiFactorAuthPresent", "false"), ("kms:BypassPolicyLockoutSafetyCheck", "true")];
+    let only_never = deny.get("Condition").and_then(Value::as_object).is_some_and(|block| {
+        let one_of_them = |(operator, lines): (&String, &Value)| {
+            matches!(operator.as_str(), "Bool" | "BoolIfExists")
+                && lines.as_object().is_some_and(|lines| {
+                    !lines.is_empty()
+                        && lines.iter().all(|(key, value)| {
+                            never
+                                .iter()
+                                .any(|(k, v)| k.eq_ignore_ascii_case(key) && value.as_str() == Some(v))
+                        })
+                })
+        };
+        !block.is_empty() && block.iter().all(one_of_them)
+    });
+    let everyone = match deny.get("Principal") {
+        Some(Value::Object(by_kind)) => many(by_kind.get("AWS").cloned()).iter().any(|p| p == "*"),
+        Some(Value::String(all)) => all == "*",
+        _ => true,
+    };
+    !only_never && (everyone || ours(deny, account, requester).is_some())
 }
 
 /// The principal of a statement that is us: the account as a whole, or who asks.
@@ -150,6 +179,26 @@ mod tests {
             assert!(why.contains(word), "{policy}: {why}");
         }
         assert!(matches!(administrable("not json", ACCOUNT, None), Administrable::Doubtful(_)));
+    }
+
+    #[test]
+    fn a_denial_of_others_or_of_what_is_never_done_locks_nobody_out() {
+        let root = r#"{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:*"}"#;
+        for deny in [
+            r#"{"Effect":"Deny","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:*","Sid":"portcullis-INC-1-ab12cd34"}"#,
+            r#"{"Effect":"Deny","Principal":"*","Action":"kms:EnableKey","Condition":{"BoolIfExists":{"aws:MultiFactorAuthPresent":"false"}}}"#,
+            r#"{"Effect":"Deny","Principal":"*","Action":"kms:PutKeyPolicy","Condition":{"Bool":{"kms:BypassPolicyLockoutSafetyCheck":"true"}}}"#,
+        ] {
+            assert!(matches!(asked(&format!("[{root},{deny}]"), None), Administrable::Yes(_)), "{deny}");
+        }
+        for deny in [
+            r#"{"Effect":"Deny","Principal":{"AWS":["arn:aws:iam::111122223333:role/app","*"]},"Action":"kms:*"}"#,
+            r#"{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:*"}"#,
+            r#"{"Effect":"Deny","Principal":"*","Action":"kms:*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}}"#,
+            r#"{"Effect":"Deny","Principal":"*","Action":"kms:*","Condition":{}}"#,
+        ] {
+            assert!(matches!(asked(&format!("[{root},{deny}]"), None), Administrable::Doubtful(_)), "{deny}");
+        }
     }
 
     #[test]

@@ -4,18 +4,24 @@
 //! [`view::Told`]s; whoever shows them (the console, a headless command, a test) needs nothing else.
 
 mod actor;
+mod answers;
 mod asks;
 mod change;
+mod checks;
+mod circumstance;
 mod incidents;
 mod key_policy;
+mod offers;
+mod operation;
 mod planning;
+mod regions;
 mod run;
 mod show;
 mod standing;
 mod steps;
 mod target;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trouble;
 pub mod view;
 

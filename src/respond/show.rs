@@ -7,6 +7,8 @@ use super::{planning, run::Live};
 use crate::estate::Estate;
 use crate::model::IncidentId;
 use crate::model::age::short;
+use crate::model::dependents::storage_lost_from;
+use crate::model::pair::Inventory;
 use crate::model::plan::Operation;
 use crate::runbook::{Aim, Context, Fact, Outcome, Placeholder, Run, StepState};
 
@@ -25,6 +27,7 @@ pub(super) fn view(live: &Live, context: &Context, undo: Option<Operation>) -> R
         waiting: live.waiting.clone(),
         evidence: run.evidence.iter().chain(&live.fresh).map(evidence).collect(),
         undo,
+        values: run.values.iter().map(|(value, known)| (value.word(), known.to_string())).collect(),
     }
 }
 
@@ -36,13 +39,15 @@ fn step(live: &Live, index: usize, context: &Context) -> StepView {
     let (step, run) = (&live.runbook.steps[index], &live.run);
     let current = index == run.current;
     let (status, finished) = status(run, index, matches!(live.waiting, Waiting::Failed { .. }));
-    let begun = current.then_some(run.entered.at);
     StepView {
         title: step.title.clone(),
         text: step.text.filled(context),
         status,
         finished,
-        deadline: begun.zip(step.deadline).map(|(begun, time)| begun + time),
+        deadline: run.deadline(&live.runbook).filter(|_| current),
+        overdue: current && run.overdue,
+        does: live.runbook.does(index),
+        if_it_fails: live.runbook.if_it_fails(index),
     }
 }
 
@@ -61,7 +66,13 @@ fn status(run: &Run, index: usize, failed: bool) -> (StepStatus, Option<Timestam
 }
 
 /// What the placeholders of a run's texts stand for.
-pub(super) fn context(run: &Run, estate: &Estate, incident: &IncidentId, standing: &Standing) -> Context {
+pub(super) fn context(
+    run: &Run,
+    estate: &Estate,
+    incident: &IncidentId,
+    standing: &Standing,
+    inventory: &Inventory,
+) -> Context {
     let environment = &estate.environment;
     let mut context = Context::default();
     let mut set = |placeholder, value: &str| context.set(placeholder, value);
@@ -82,9 +93,16 @@ pub(super) fn context(run: &Run, estate: &Estate, incident: &IncidentId, standin
     if let Some(database) = &found.database {
         set(Placeholder::Database, &format!("{} on {}", database.database.raw(), database.server.0));
     }
+    for (value, known) in &run.values {
+        set(Placeholder::Value(*value), known.raw());
+    }
+    if let Some(date) = inventory.keys.get(&found.key).and_then(|key| key.deletion_date) {
+        set(Placeholder::DeletionDate, &when(date));
+    }
     if let Some(drop) = standing.changes.iter().find(|change| change.key == found.key) {
         let until = drop.exposed_until.map_or_else(|| "no longer: restarts were attested".to_owned(), when);
         set(Placeholder::ExposedUntil, &until);
+        set(Placeholder::RdsDeadline, &when(storage_lost_from(drop.at)));
     }
     context
 }
@@ -95,6 +113,6 @@ pub(super) fn clock(moment: Timestamp) -> String {
 }
 
 /// A moment as people say it over the telephone: in UTC, to the minute.
-fn when(moment: Timestamp) -> String {
+pub(super) fn when(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%d %H:%MZ").to_string()
 }

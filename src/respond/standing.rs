@@ -7,9 +7,7 @@ use jiff::SignedDuration;
 use super::view::{Standing, StandingChange, Unfinished};
 use crate::gate::{self, ProvedChange};
 use crate::journal::Entry;
-use crate::model::arn::KeyArn;
 use crate::model::dependents::exposed_until;
-use crate::model::plan::Operation;
 use crate::runbook::{Outcome, RunRecord, RunStarted};
 
 /// Verified drops not raised again, changes not settled, and what is owed. `sights` are the true states of
@@ -23,35 +21,37 @@ pub(super) fn standing(
         // A change belongs to a run; were its records lost, 0 is refused by name when it is asked for.
         run: run_of(entries, change.intent).unwrap_or_default(),
         key_name: change.plan.key_name.clone(),
-        operation: change.plan.operation,
+        operation: change.plan.operation.clone(),
         intended_at: change.intended_at,
         now: sights.get(&change.intent).cloned().unwrap_or_else(|| "not read yet".to_owned()),
         answered: change.accepted == Some(true),
     });
     Standing {
-        changes: drops(entries).iter().map(|drop| told(drop, entries, column_key_cache)).collect(),
+        changes: standing_changes(entries).iter().map(|drop| told(drop, entries, column_key_cache)).collect(),
         unfinished: unfinished.collect(),
         owed: gate::owed(entries).iter().map(ToString::to_string).collect(),
     }
 }
 
-/// The drops that stand: for each key, its last proved change where that is a drop.
-fn drops(entries: &[Entry]) -> Vec<ProvedChange> {
-    let mut last: BTreeMap<KeyArn, ProvedChange> = BTreeMap::new();
+/// The changes that stand: nothing has taken them back since.
+fn standing_changes(entries: &[Entry]) -> Vec<ProvedChange> {
+    let mut standing: Vec<ProvedChange> = Vec::new();
     for change in gate::proved(entries) {
-        last.insert(change.plan.key.clone(), change);
+        let (key, operation) = (&change.plan.key, &change.plan.operation);
+        standing.retain(|earlier| earlier.plan.key != *key || !operation.lifts(&earlier.plan.operation));
+        if operation.stands() {
+            standing.push(change);
+        }
     }
-    let mut drops: Vec<_> =
-        last.into_values().filter(|change| change.plan.operation == Operation::DisableKey).collect();
-    drops.sort_by_key(|drop| drop.intent);
-    drops
+    standing.sort_by_key(|change| change.intent);
+    standing
 }
 
 fn told(drop: &ProvedChange, entries: &[Entry], column_key_cache: SignedDuration) -> StandingChange {
     StandingChange {
         key: drop.plan.key.clone(),
         key_name: drop.plan.key_name.clone(),
-        operation: drop.plan.operation,
+        operation: drop.plan.operation.clone(),
         at: drop.proved_at,
         agreeing_reads: drop.agreeing_reads,
         exposed_until: (!clients_restarted(drop, entries))

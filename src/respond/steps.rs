@@ -6,11 +6,16 @@ use super::trouble::{Stop, Trouble};
 use super::view::Waiting;
 use super::{show, target};
 use crate::gate::{self, Channel, Owed};
+use crate::model::age::short;
 use crate::model::arn::KeyPath;
-use crate::model::key::KeyState;
+use crate::model::duty::Duty;
+use crate::model::key::{KeyState, KmsKey};
 use crate::model::pair::Inventory;
+use crate::model::seen::Seen;
 use crate::model::source::{Source, SourceHealth};
-use crate::runbook::{Aim, Check, Found, Outcome, RunFinished, RunRecord, Step, StepKind, TargetFound};
+use crate::model::text::visible;
+use crate::runbook::{Aim, Found, Outcome, RunFinished, RunRecord, Step, StepKind, TargetFound};
+use crate::settings::Mfa;
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
 
@@ -28,7 +33,8 @@ impl Actor {
         let asked = self.ask_for(target::unasked(&aim, &inventory)).await?;
         let now = self.now();
         let Some(live) = &mut self.live else { return Ok(()) };
-        let mut candidates = target::resolve(&aim, &inventory, &asked, now).map_err(|reason| {
+        let lost = live.runbook.takes_lost_keys;
+        let mut candidates = target::resolve(&aim, &inventory, &asked, lost, now).map_err(|reason| {
             Trouble::new(reason, "Try again once it can be found, or leave and name another target")
         })?;
         if candidates.len() > 1 {
@@ -82,8 +88,10 @@ impl Actor {
     /// Does the current step, or says what it waits for.
     pub(super) async fn step(&mut self, step: &Step) -> Result<(), Stop> {
         let Some(found) = self.live.as_ref().and_then(|live| live.run.found.clone()) else { return Ok(()) };
-        if let StepKind::Change { operation } = step.kind
-            && self.made_before(&found, operation).await?
+        self.wait_for_next_try()?;
+        if let StepKind::Change(change) = step.kind
+            && let Ok(operation) = self.operation(change)
+            && self.made_before(&found, &operation).await?
         {
             return Ok(self.done(Outcome::Done)?);
         }
@@ -96,26 +104,58 @@ impl Actor {
                 question: question.clone(),
                 options: options.iter().map(|option| option.text.clone()).collect(),
             })),
+            StepKind::Ask { value, question } => self.ask_for_value(&found, *value, question).await,
+            StepKind::Approval { by, people } => {
+                Err(Stop::Waits(Waiting::Approval { by: by.clone(), people: *people, wrong: None }))
+            }
+            StepKind::AssumeRole { duty } => self.see_role(*duty),
             StepKind::Wait { time } => self.wait(*time),
-            StepKind::Check(Check::State { expect }) => self.verify(&found, expect, 1).await,
-            StepKind::Verify { expect, reads } => self.verify(&found, expect, *reads).await,
-            StepKind::Check(Check::Administrable) => self.check_administrable(&found).await,
-            StepKind::Change { operation } => self.propose(&found, *operation).await,
+            StepKind::Check(check) => self.check(&found, check).await,
+            StepKind::Verify(verify) => self.verify(&found, verify).await,
+            StepKind::Change(change) => {
+                let operation = self.operation(*change)?;
+                self.propose(&found, operation).await
+            }
             StepKind::Notify => self.notify().await,
             StepKind::Audit => self.audit().await,
         }
     }
 
+    /// A step that failed and is tried again by itself waits for its time, unless a person wants it at once.
+    fn wait_for_next_try(&mut self) -> Result<(), Stop> {
+        let now = self.now();
+        let Some(live) = &mut self.live else { return Ok(()) };
+        let at_once = std::mem::take(&mut live.try_now);
+        let Some((until, nth, of)) = live.run.next_try(&live.runbook) else { return Ok(()) };
+        if at_once || until <= now {
+            return Ok(());
+        }
+        let reason = live.run.failure().map(|failure| failure.reason.clone()).unwrap_or_default();
+        Err(Stop::Waits(Waiting::Time {
+            until,
+            what: format!("it is tried again ({nth} of {of}): {reason}"),
+        }))
+    }
+
     /// The outcome of a step that is not for the key as it is.
     async fn precondition(&mut self, step: &Step, found: &Found) -> Result<Option<Outcome>, Stop> {
-        let Some(states) = &step.only_if_state else { return Ok(None) };
-        let key = self.read_key(&found.key, "reading the key's state").await?;
-        if states.contains(&key.state) {
-            return Ok(None);
+        if let Some(states) = &step.only_if_state {
+            let key = self.read_key(&found.key, "reading the key's state").await?;
+            if !states.contains(&key.state) {
+                let reason = format!("only while the key is {}; it is {}", words(states), key.state);
+                self.fact(true, format!("skipped: {reason}"));
+                return Ok(Some(Outcome::Skipped { reason }));
+            }
         }
-        let reason = format!("only while the key is {}; it is {}", words(states), key.state);
-        self.fact(true, format!("skipped: {reason}"));
-        Ok(Some(Outcome::Skipped { reason }))
+        for only in &step.only_if {
+            if self.holds(found, only.circumstance).await? == Some(!only.holds) {
+                let told = only.circumstance.told();
+                let reason = if only.holds { format!("not so: {told}") } else { told.to_owned() };
+                self.fact(true, format!("skipped: {reason}"));
+                return Ok(Some(Outcome::Skipped { reason }));
+            }
+        }
+        Ok(None)
     }
 
     fn wait(&mut self, time: SignedDuration) -> Result<(), Stop> {
@@ -125,11 +165,53 @@ impl Actor {
         if now >= until {
             return Ok(self.done(Outcome::Done)?);
         }
-        Err(Stop::Waits(Waiting::Program(format!("waiting until {}", show::clock(until)))))
+        Err(Stop::Waits(Waiting::Time { until, what: "the run goes on".to_owned() }))
+    }
+
+    /// Says in which role a change of this duty is made, so that what is missing is known before it is needed.
+    ///
+    /// No role is assumed here: a session is for one change, and a code of an MFA device works once.
+    fn see_role(&mut self, duty: Duty) -> Result<(), Stop> {
+        let roles = &self.estate.environment.roles;
+        let told = match (roles.role(duty), &roles.mfa) {
+            (None, _) => Err(format!(
+                "settings name no role for {duty}: changes are made with the credentials at hand, with all that they may do"
+            )),
+            (Some(role), Mfa::Device(device)) => {
+                Ok(format!("{duty} is {}, with a code of {}", visible(role), visible(device)))
+            }
+            (Some(role), Mfa::Session) => {
+                Ok(format!("{duty} is {}, by the MFA of the session at hand", visible(role)))
+            }
+            (Some(role), Mfa::Ask) => Err(format!(
+                "{duty} is {}, and no MFA device was named at the start: it will be refused where it asks for MFA",
+                visible(role)
+            )),
+        };
+        if let (Ok(_), Seen::NotVisible(why)) = (&told, &self.estate.identity) {
+            return Err(Trouble::new(
+                format!(
+                    "a role's session has to bear your name, and who you are could not be read: {}",
+                    why.reason
+                ),
+                "See to sts:GetCallerIdentity, then start again",
+            )
+            .into());
+        }
+        match told {
+            Ok(told) => self.fact(true, told),
+            Err(told) => self.fact(false, told),
+        }
+        Ok(self.done(Outcome::Done)?)
     }
 
     /// Reads the key `reads` times; every read must show one of the states, and the same one.
-    async fn verify(&mut self, found: &Found, expect: &[KeyState], reads: u8) -> Result<(), Stop> {
+    pub(super) async fn agree_on(
+        &mut self,
+        found: &Found,
+        expect: &[KeyState],
+        reads: u8,
+    ) -> Result<(), Stop> {
         let mut agreed: Option<KeyState> = None;
         for nth in 1..=reads {
             if nth > 1 {
@@ -145,6 +227,9 @@ impl Actor {
                 expect.contains(&key.state) && agreed.as_ref().is_none_or(|state| *state == key.state);
             let at = show::clock(key.read_at);
             self.fact(expected, format!("KMS says {} (read {nth} of {reads}, {at})", key.state));
+            if nth == 1 {
+                self.note_deletion_date(&key);
+            }
             if !expected {
                 return Err(unexpected(&key.state, expect, nth).into());
             }
@@ -153,7 +238,15 @@ impl Actor {
         Ok(self.done(Outcome::Done)?)
     }
 
-    async fn check_administrable(&mut self, found: &Found) -> Result<(), Stop> {
+    /// The one clock of a pending deletion that counts.
+    fn note_deletion_date(&mut self, key: &KmsKey) {
+        if let Some(date) = key.deletion_date {
+            let left = short(date.duration_since(self.now()));
+            self.fact(false, format!("KMS deletes it from {} on: {left} left", show::when(date)));
+        }
+    }
+
+    pub(super) async fn check_administrable(&mut self, found: &Found) -> Result<(), Stop> {
         let kms = self.kms(found.key.region());
         let read =
             self.attend("reading the key policy", Leaving::Allowed, kms.policy(&found.key).boxed()).await?;
@@ -205,15 +298,11 @@ impl Actor {
                 self.fact(true, format!("nothing is owed to {whom}"));
                 Ok(self.done(Outcome::Done)?)
             }
-            Some(owed) => {
-                let reason = format!("owed: {owed}");
-                self.fact(false, reason.clone());
-                Err(Trouble::new(
-                    reason,
-                    "It stays owed until it is sent. Try again, or tell people yourself",
-                )
-                .into())
-            }
+            Some(owed) => Err(Trouble::new(
+                format!("owed: {owed}"),
+                "It stays owed until it is sent. Try again, or tell people yourself",
+            )
+            .into()),
         }
     }
 

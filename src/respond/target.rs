@@ -51,7 +51,7 @@ pub(super) fn unasked(aim: &Aim, inventory: &Inventory) -> Vec<String> {
 pub(super) type Asked = BTreeMap<String, Result<KmsKey, Failure>>;
 
 /// The keys that `aim` may mean: one, or two where a column key is in mid-rotation. `asked` is what KMS has
-/// just said of [`unasked`] paths.
+/// just said of [`unasked`] paths. Where the runbook `takes_lost_keys`, a key that cannot be seen will do.
 ///
 /// # Errors
 /// What is wrong, why, and what to do: nothing of that name, several of it, or no visible key behind it.
@@ -59,6 +59,7 @@ pub(super) fn resolve(
     aim: &Aim,
     inventory: &Inventory,
     asked: &Asked,
+    takes_lost_keys: bool,
     now: Timestamp,
 ) -> Result<Vec<Candidate>, String> {
     match aim {
@@ -74,7 +75,12 @@ pub(super) fn resolve(
         }]),
         Aim::ColumnKey { cek, database } => {
             let pairs = named(cek, database.as_ref(), inventory)?;
-            behind(&pairs, inventory, asked, now)
+            match behind(&pairs, inventory, asked, now) {
+                Err(_) if takes_lost_keys && lost(&pairs, now).next().is_some() => {
+                    Ok(lost(&pairs, now).collect())
+                }
+                found => found,
+            }
         }
     }
 }
@@ -197,6 +203,34 @@ fn behind(
         );
     }
     Ok(candidates)
+}
+
+/// The keys that the pairs name and that cannot be seen, for a runbook that is about just that.
+fn lost(pairs: &[&Pair], now: Timestamp) -> impl Iterator<Item = Candidate> {
+    let named = pairs.iter().filter_map(|pair| match &pair.cmk.link {
+        KeyLink::Gone { path } | KeyLink::NotVisible { path, .. } => {
+            Some((*pair, path.parse::<KeyArn>().ok()?))
+        }
+        _ => None,
+    });
+    named.map(move |(pair, arn)| Candidate {
+        option: format!("{arn}, through master key {}", pair.cmk.name),
+        evidence: vec![Fact::bad(
+            now,
+            format!(
+                "`{}` is wrapped by master key `{}`, which {}",
+                pair.cek,
+                pair.cmk.name,
+                leads_nowhere(&pair.cmk.link)
+            ),
+        )],
+        found: Found {
+            key_name: arn.id().to_owned(),
+            key: arn,
+            cek: Some(pair.cek.clone()),
+            database: Some(pair.cmk.database.clone()),
+        },
+    })
 }
 
 fn candidate(pair: &Pair, arn: &KeyArn, inventory: &Inventory, now: Timestamp) -> Candidate {

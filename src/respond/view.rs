@@ -30,6 +30,12 @@ pub enum Ask {
     Attest { note: String },
     /// Answer a `choose` step.
     Choose { option: String },
+    /// Answer an `ask` step: a value offered, or one typed.
+    Answer { value: String },
+    /// Name those who agreed, and how it is known.
+    Approved { by: Vec<String>, note: String },
+    /// Go on from a step that failed, where its runbook leaves that to a person.
+    GoOn,
     /// The typed confirmation.
     Confirm { typed: String },
     /// What the MFA device shows, for the role that the confirmed change is made in.
@@ -79,6 +85,8 @@ pub struct RunView {
     pub evidence: Vec<Evidence>,
     /// What [`Ask::Undo`] would do now, where this run's last verified change can be taken back.
     pub undo: Option<Operation>,
+    /// What the run has found out and keeps: the word for it, and the value.
+    pub values: Vec<(&'static str, String)>,
 }
 
 /// One step, for the list on the left.
@@ -91,6 +99,12 @@ pub struct StepView {
     pub finished: Option<Timestamp>,
     /// When it ought to be done.
     pub deadline: Option<Timestamp>,
+    /// Whether that has passed, as the journal has it.
+    pub overdue: bool,
+    /// What the program does there, when, and where it leads, in words.
+    pub does: String,
+    /// Where it leads if it fails; None where it stops the run, as steps do.
+    pub if_it_fails: Option<String>,
 }
 
 /// How a step stands.
@@ -110,6 +124,12 @@ pub enum StepStatus {
 pub enum Waiting {
     /// The program is at work; in words.
     Program(String),
+    /// Time has to pass; [`Ask::Proceed`] cuts it short.
+    Time {
+        until: Timestamp,
+        /// What comes then, in words.
+        what: String,
+    },
     /// The operator starts the step with [`Ask::Proceed`].
     Proceed {
         what: String,
@@ -119,6 +139,22 @@ pub enum Waiting {
     Choice {
         question: String,
         options: Vec<String>,
+    },
+    /// A value, of those offered or, where `typed`, another one.
+    Value {
+        question: String,
+        offers: Vec<Offer>,
+        typed: bool,
+        /// Why the last answer was refused.
+        wrong: Option<String>,
+    },
+    /// The names of those who agreed.
+    Approval {
+        /// Who must agree, in words.
+        by: String,
+        people: u8,
+        /// Why the last answer was refused.
+        wrong: Option<String>,
     },
     /// The gate's preview stands; the name has to be typed. `wrong` says why the last try was refused.
     Confirmation {
@@ -136,6 +172,8 @@ pub enum Waiting {
     Failed {
         reason: String,
         next: String,
+        /// The step to which [`Ask::GoOn`] would go, where the runbook leaves that to a person.
+        otherwise: Option<String>,
     },
     /// Over; in words. `undo` where the last change can be taken back.
     Finished {
@@ -144,6 +182,14 @@ pub enum Waiting {
     },
     /// Left by the operator.
     Left,
+}
+
+/// A value that can be picked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    pub value: String,
+    /// What is known of it, in words.
+    pub told: String,
 }
 
 /// A fact gathered by a run.

@@ -3,11 +3,15 @@
 //! A state machine without I/O and without a clock. Replaying a run's entries gives its state, which is how a
 //! run that was killed is taken up again.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
+use super::kind::{StepKind, Value};
 use super::record::{Fact, Found, Outcome, RunRecord, RunStarted, StepDone, StepFailed};
-use super::{Runbook, Step, StepKind, Then};
+use super::{OnFailure, Runbook, Step};
 use crate::journal::Entry;
+use crate::model::text::Untrusted;
 
 /// A run's state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +28,10 @@ pub struct Run {
     pub current: usize,
     /// When that step began.
     pub entered: Moment,
+    /// Whether that step's deadline has passed, as the journal has it.
+    pub overdue: bool,
+    /// What the run has found out and keeps.
+    pub values: BTreeMap<Value, Untrusted>,
     /// What was established, oldest first.
     pub evidence: Vec<Fact>,
     pub left: bool,
@@ -59,6 +67,8 @@ pub enum StepState {
     Failed {
         at: Timestamp,
         failure: StepFailed,
+        /// How often by now.
+        times: u32,
     },
 }
 
@@ -107,6 +117,8 @@ impl Run {
             steps: vec![StepState::ToCome; runbook.steps.len()],
             current: 0,
             entered: moment,
+            overdue: false,
+            values: BTreeMap::new(),
             evidence: Vec::new(),
             left: false,
             finished: None,
@@ -159,10 +171,14 @@ impl Run {
                 self.evidence.extend(target.evidence);
             }
             RunRecord::StepDone(done) => self.step_done(runbook, moment, done)?,
-            RunRecord::StepFailed(failure) => {
-                self.at_step(failure.step)?;
-                self.evidence.push(Fact::bad(moment.at, failure.reason.clone()));
-                self.steps[self.current] = StepState::Failed { at: moment.at, failure };
+            RunRecord::StepFailed(failure) => self.step_failed(moment.at, failure)?,
+            RunRecord::StepOverdue(late) => {
+                self.at_step(late.step)?;
+                if std::mem::replace(&mut self.overdue, true) {
+                    return Err(Misfit::OutOfPlace("the step is overdue already"));
+                }
+                let told = format!("the deadline of `{}` passed", late.title);
+                self.evidence.push(Fact::bad(late.deadline, told));
             }
             RunRecord::RunLeft(_) => self.left = true,
             RunRecord::RunResumed(_) => self.left = false,
@@ -198,6 +214,37 @@ impl Run {
         }
     }
 
+    /// When the present step ought to be done.
+    #[must_use]
+    pub fn deadline(&self, runbook: &Runbook) -> Option<Timestamp> {
+        let step = runbook.steps.get(self.current).filter(|_| self.found.is_some())?;
+        self.entered.at.checked_add(step.deadline?).ok()
+    }
+
+    /// When the present step, which failed, is tried again by itself; and which try that is, of how many.
+    /// A change never is, nor a step of which nobody knows whether it happened.
+    #[must_use]
+    pub fn next_try(&self, runbook: &Runbook) -> Option<(Timestamp, u32, u32)> {
+        let Some(StepState::Failed { at, failure, times }) = self.steps.get(self.current) else {
+            return None;
+        };
+        let step = runbook.steps.get(self.current)?;
+        let retry = step.retry.filter(|retry| *times <= retry.times && !failure.unknown)?;
+        Some((at.checked_add(retry.after).ok()?, *times, retry.times))
+    }
+
+    /// Where the present step, which failed, may be gone on from: None while it may not.
+    #[must_use]
+    pub fn way_on(&self, runbook: &Runbook) -> Option<usize> {
+        let step = runbook.steps.get(self.current)?;
+        match (step.on_failure, self.failure()) {
+            (OnFailure::GoOn(then) | OnFailure::Ask(then), Some(failure)) if !failure.unknown => {
+                Some(runbook.index_after(self.current, then))
+            }
+            _ => None,
+        }
+    }
+
     fn at_step(&self, step: usize) -> Result<(), Misfit> {
         if self.found.is_none() {
             return Err(Misfit::OutOfPlace("the target was not found yet"));
@@ -209,40 +256,74 @@ impl Run {
         }
     }
 
+    fn step_failed(&mut self, at: Timestamp, failure: StepFailed) -> Result<(), Misfit> {
+        self.at_step(failure.step)?;
+        self.evidence.extend(failure.evidence.iter().cloned());
+        self.evidence.push(Fact::bad(at, failure.reason.clone()));
+        let state = &mut self.steps[self.current];
+        let before = if let StepState::Failed { times, .. } = state { *times } else { 0 };
+        *state = StepState::Failed { at, failure, times: before.saturating_add(1) };
+        Ok(())
+    }
+
     fn step_done(&mut self, runbook: &Runbook, moment: Moment, done: StepDone) -> Result<(), Misfit> {
         self.at_step(done.step)?;
         let Some(step) = runbook.steps.get(done.step) else {
             return Err(Misfit::OutOfOrder { got: done.step, at: self.current });
         };
-        let to = self.leads_to(&step.kind, &done.outcome)?;
-        let at = moment.at;
+        let to = self.leads_to(runbook, step, &done)?;
         self.evidence.extend(done.evidence);
-        self.steps[self.current] = StepState::Done { at, outcome: done.outcome };
-        for passed in &mut self.steps[self.current + 1..to] {
-            *passed = StepState::PassedOver { at };
-        }
-        self.current = to;
-        self.entered = moment;
+        self.values.extend(done.learned);
+        self.steps[self.current] = StepState::Done { at: moment.at, outcome: done.outcome };
+        self.go_to(to, moment);
         Ok(())
     }
 
-    /// The index to which an outcome of the current step leads: always a later one.
-    fn leads_to(&self, kind: &StepKind, outcome: &Outcome) -> Result<usize, Misfit> {
-        let next = self.current + 1;
-        match (kind, outcome) {
-            (_, Outcome::Skipped { .. }) => Ok(next),
+    /// Moves to a step: what lies between is passed over on the way forward, and is to come again on the way back.
+    fn go_to(&mut self, to: usize, moment: Moment) {
+        if to > self.current {
+            for passed in &mut self.steps[self.current + 1..to] {
+                *passed = StepState::PassedOver { at: moment.at };
+            }
+        } else {
+            self.steps[to..].fill(StepState::ToCome);
+        }
+        self.current = to;
+        self.entered = moment;
+        self.overdue = false;
+    }
+
+    /// The index to which an outcome of the current step leads.
+    fn leads_to(&self, runbook: &Runbook, step: &Step, done: &StepDone) -> Result<usize, Misfit> {
+        let on = runbook.index_after(self.current, step.then);
+        if done.learned.keys().any(|value| step.kind.learns() != Some(*value)) {
+            return Err(Misfit::OutOfPlace("this step does not find that out"));
+        }
+        match (&step.kind, &done.outcome) {
+            (_, Outcome::Skipped { .. }) => Ok(on),
+            (_, Outcome::WentOn { .. }) => {
+                self.way_on(runbook).ok_or(Misfit::OutOfPlace("this step is not to be gone on from"))
+            }
             (StepKind::Choose { options, .. }, Outcome::Chose { option }) => {
                 let chosen = options.iter().find(|o| o.text == *option);
                 let chosen = chosen.ok_or(Misfit::OutOfPlace("no such option"))?;
-                Ok(match chosen.then {
-                    Then::Next => next,
-                    Then::Step(step) => step,
-                    Then::Finish => self.steps.len(),
-                })
+                Ok(runbook.index_after(self.current, chosen.then))
             }
             (StepKind::Choose { .. }, _) => Err(Misfit::OutOfPlace("this step takes a choice")),
             (_, Outcome::Chose { .. }) => Err(Misfit::OutOfPlace("this step takes no choice")),
-            _ => Ok(next),
+            (StepKind::Ask { value, .. }, Outcome::Answered) if done.learned.contains_key(value) => Ok(on),
+            (StepKind::Ask { .. }, _) => Err(Misfit::OutOfPlace("this step takes a value")),
+            (_, Outcome::Answered) => Err(Misfit::OutOfPlace("this step takes no value")),
+            (StepKind::Approval { people, .. }, Outcome::Approved { by, .. })
+                if by.len() >= usize::from(*people) =>
+            {
+                Ok(on)
+            }
+            (StepKind::Approval { .. }, _) => {
+                Err(Misfit::OutOfPlace("this step takes the names of those who agreed"))
+            }
+            (_, Outcome::Approved { .. }) => Err(Misfit::OutOfPlace("this step takes no names")),
+            _ => Ok(on),
         }
     }
 }

@@ -1,15 +1,16 @@
 //! Replay: any prefix of a run's journal leads to a state from which going on is possible.
 
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::sample::Index;
-use std::fmt::Write as _;
 
 use super::super::record::{
     Aim, Fact, Found, Outcome, RunFinished, RunLeft, RunRecord, RunResumed, RunStarted, StepDone, StepFailed,
-    TargetFound,
+    StepOverdue, TargetFound,
 };
 use super::super::{Library, Runbook, StepKind};
 use super::{Misfit, Moment, Next, Run, StepState};
@@ -38,8 +39,13 @@ fn target() -> RunRecord {
 }
 
 fn done(run: &Run, runbook: &Runbook, outcome: Outcome) -> RunRecord {
-    let title = runbook.steps[run.current].title.clone();
-    RunRecord::StepDone(StepDone { run: ID, step: run.current, title, outcome, evidence: vec![] })
+    let step = &runbook.steps[run.current];
+    let title = step.title.clone();
+    let learned = match (&outcome, step.kind.learns()) {
+        (Outcome::Answered, Some(value)) => [(value, "v".into())].into(),
+        _ => BTreeMap::new(),
+    };
+    RunRecord::StepDone(StepDone { run: ID, step: run.current, title, outcome, evidence: vec![], learned })
 }
 
 fn failed(run: &Run) -> RunRecord {
@@ -50,6 +56,7 @@ fn failed(run: &Run) -> RunRecord {
         reason: "no".into(),
         next: "again".into(),
         unknown: false,
+        evidence: vec![],
     })
 }
 
@@ -68,25 +75,47 @@ fn entry(seq: u64, record: RunRecord) -> Entry {
 }
 
 /// A document of any shape: each letter is a step's kind.
+///
+/// `c` change, `v` verify with retries, `w` wait, `o` a choice that may go back, `q` a question, `a` approval, `f` a
+/// check that goes on to the last step where it fails, `k` one that asks, `t` a step that goes to the last one.
 fn runbook(shape: &str) -> Runbook {
     let mut document = "+++\nid = \"x\"\ntitle = \"X\"\nsummary = \"s\"\n+++\n".to_owned();
+    let last = shape.len() - 1;
     for (index, letter) in shape.chars().enumerate() {
-        let last = shape.len() - 1;
+        let far = if index == last { "next".to_owned() } else { format!("S{last}") };
+        let check = "check = \"key-state\"\nexpect = [\"Disabled\"]";
         let block = match letter {
-            'c' => "change = \"disable-key\"".to_owned(),
-            'v' => "verify = \"key-state\"\nexpect = [\"Disabled\"]".to_owned(),
+            'c' => "change = \"disable-key\"\ndeadline = \"5m\"".to_owned(),
+            'v' => "verify = \"key-state\"\nexpect = [\"Disabled\"]\nretries = 2".to_owned(),
             'w' => "wait = \"1m\"".to_owned(),
             'o' => {
-                let far = if index == last { "next".to_owned() } else { format!("S{last}") };
+                let back = if index == 0 { "finish" } else { "S0" };
                 format!(
-                    "choose = \"?\"\noptions = [{{ text = \"a\", then = \"next\" }}, {{ text = \"b\", then = \"{far}\" }}, {{ text = \"c\", then = \"finish\" }}]"
+                    "choose = \"?\"\noptions = [{{ text = \"a\", then = \"next\" }}, {{ text = \"b\", then = \"{far}\" }}, {{ text = \"c\", then = \"{back}\" }}]"
                 )
             }
+            'q' => "ask = \"principal\"".to_owned(),
+            'a' => "approval = \"the owner\"".to_owned(),
+            'f' if index < last => format!("{check}\non_failure = \"S{last}\""),
+            'f' => format!("{check}\non_failure = \"go-on\""),
+            'k' => format!("{check}\non_failure = \"ask\"\notherwise = \"{far}\""),
             _ => "manual = \"attest\"".to_owned(),
         };
         write!(document, "## S{index}\ntext\n```step\n{block}\n```\n").unwrap();
     }
     Runbook::read(&document, Path::new("x.md")).unwrap()
+}
+
+/// The outcomes with which a step may be done.
+fn outcomes(kind: &StepKind) -> Vec<Outcome> {
+    match kind {
+        StepKind::Choose { options, .. } => {
+            options.iter().map(|o| Outcome::Chose { option: o.text.clone() }).collect()
+        }
+        StepKind::Ask { .. } => vec![Outcome::Answered],
+        StepKind::Approval { .. } => vec![Outcome::Approved { by: vec!["Bea".into()], note: "n".into() }],
+        _ => vec![Outcome::Done],
+    }
 }
 
 /// A record that may come next, picked by `pick`.
@@ -97,13 +126,15 @@ fn some_record(run: &Run, runbook: &Runbook, pick: Index) -> Option<RunRecord> {
         Next::Finish => {
             vec![RunRecord::RunFinished(RunFinished { run: ID, summary: "over".into() })]
         }
-        Next::Step(_, step) => {
+        Next::Step(index, step) => {
             let mut may = vec![failed(run), done(run, runbook, Outcome::Skipped { reason: "not so".into() })];
-            match &step.kind {
-                StepKind::Choose { options, .. } => may.extend(
-                    options.iter().map(|o| done(run, runbook, Outcome::Chose { option: o.text.clone() })),
-                ),
-                _ => may.push(done(run, runbook, Outcome::Done)),
+            may.extend(outcomes(&step.kind).into_iter().map(|outcome| done(run, runbook, outcome)));
+            if run.way_on(runbook).is_some() {
+                may.push(done(run, runbook, Outcome::WentOn { reason: "no".into() }));
+            }
+            if let Some(deadline) = run.deadline(runbook).filter(|_| !run.overdue) {
+                let title = step.title.clone();
+                may.push(RunRecord::StepOverdue(StepOverdue { run: ID, step: index, title, deadline }));
             }
             may
         }
@@ -132,7 +163,7 @@ fn walk(runbook: &Runbook, picks: Vec<Index>) -> (Run, Vec<Entry>) {
 proptest! {
     #[test]
     fn any_prefix_replays_and_can_be_gone_on_from(
-        shape in "[cvwom]{1,6}",
+        shape in "[cvwoqafkm]{1,7}",
         picks in prop::collection::vec(any::<Index>(), 0..40),
         cut in any::<Index>(),
     ) {
@@ -147,12 +178,8 @@ proptest! {
                 Next::Nothing => break,
                 Next::Target => target(),
                 Next::Finish => RunRecord::RunFinished(RunFinished { run: ID, summary: String::new() }),
-                Next::Step(_, step) => match &step.kind {
-                    StepKind::Choose { options, .. } => {
-                        done(&run, &runbook, Outcome::Chose { option: options[0].text.clone() })
-                    }
-                    _ => done(&run, &runbook, Outcome::Done),
-                },
+                // The first option of a choice leads forward.
+                Next::Step(_, step) => done(&run, &runbook, outcomes(&step.kind).remove(0)),
             };
             run.apply(&runbook, moment(1000), record).unwrap();
             records += 1;
@@ -163,7 +190,7 @@ proptest! {
 
     #[test]
     fn replaying_is_the_same_as_having_been_there(
-        shape in "[cvwom]{1,6}",
+        shape in "[cvwoqafkm]{1,7}",
         picks in prop::collection::vec(any::<Index>(), 0..40),
     ) {
         let runbook = runbook(&shape);
@@ -179,7 +206,7 @@ proptest! {
 
     #[test]
     fn a_step_is_never_done_twice_nor_ahead_of_its_turn(
-        shape in "[cvwm]{1,6}",
+        shape in "[cvwfkm]{1,6}",
         picks in prop::collection::vec(any::<Index>(), 0..20),
         step in 0usize..8,
     ) {
@@ -187,7 +214,7 @@ proptest! {
         let (mut run, _) = walk(&runbook, picks);
         let before = run.clone();
         let record = RunRecord::StepDone(StepDone {
-            run: ID, step, title: String::new(), outcome: Outcome::Done, evidence: vec![],
+            run: ID, step, title: String::new(), outcome: Outcome::Done, evidence: vec![], learned: BTreeMap::new(),
         });
         let fits = matches!(run.next(&runbook), Next::Step(at, _) if at == step);
         let taken = run.apply(&runbook, moment(50), record);
@@ -209,6 +236,74 @@ fn a_failed_step_is_asked_for_again() {
     run.apply(&runbook, moment(3), done(&run, &runbook, Outcome::Done)).unwrap();
     assert!(matches!(run.steps[0], StepState::Done { .. }));
     assert_eq!(run.failure(), None);
+}
+
+#[test]
+fn a_step_is_tried_again_as_often_as_it_says_and_a_change_never() {
+    let book = runbook("vc");
+    let mut run = Run::begin(&book, moment(ID), started(&book)).unwrap();
+    run.apply(&book, moment(1), target()).unwrap();
+    for time in [2_u32, 3] {
+        run.apply(&book, moment(u64::from(time)), failed(&run)).unwrap();
+        assert_eq!(run.next_try(&book), Some((at(i64::from(time) + 30), time - 1, 2)));
+    }
+    run.apply(&book, moment(4), failed(&run)).unwrap();
+    assert_eq!(run.next_try(&book), None);
+    run.apply(&book, moment(5), done(&run, &book, Outcome::Done)).unwrap();
+    run.apply(&book, moment(6), failed(&run)).unwrap();
+    assert_eq!((run.next_try(&book), run.way_on(&book)), (None, None));
+    let went_on = done(&run, &book, Outcome::WentOn { reason: "no".into() });
+    assert!(matches!(run.apply(&book, moment(7), went_on), Err(Misfit::OutOfPlace(_))));
+}
+
+#[test]
+fn a_failure_leads_where_the_runbook_says_unless_nobody_knows_what_happened() {
+    for (shape, leads_to) in [("fmm", 2), ("kmm", 2), ("mf", 2)] {
+        let book = runbook(shape);
+        let mut run = Run::begin(&book, moment(ID), started(&book)).unwrap();
+        run.apply(&book, moment(1), target()).unwrap();
+        while !matches!(book.steps[run.current].kind, StepKind::Check(_)) {
+            run.apply(&book, moment(2), done(&run, &book, Outcome::Done)).unwrap();
+        }
+        assert_eq!(run.way_on(&book), None, "it has not failed yet");
+        let RunRecord::StepFailed(failure) = failed(&run) else { unreachable!() };
+        let mut unknown = run.clone();
+        let unsure = StepFailed { unknown: true, ..failure.clone() };
+        unknown.apply(&book, moment(3), RunRecord::StepFailed(unsure)).unwrap();
+        assert_eq!((unknown.way_on(&book), unknown.next_try(&book)), (None, None));
+        run.apply(&book, moment(3), RunRecord::StepFailed(failure)).unwrap();
+        assert_eq!(run.way_on(&book), Some(leads_to), "{shape}");
+    }
+}
+
+#[test]
+fn a_choice_may_lead_back_and_what_is_found_out_stays() {
+    let book = runbook("mqom");
+    let mut run = Run::begin(&book, moment(ID), started(&book)).unwrap();
+    run.apply(&book, moment(1), target()).unwrap();
+    run.apply(&book, moment(2), done(&run, &book, Outcome::Done)).unwrap();
+    assert!(run.clone().apply(&book, moment(3), done(&run, &book, Outcome::Done)).is_err(), "no value");
+    run.apply(&book, moment(3), done(&run, &book, Outcome::Answered)).unwrap();
+    run.apply(&book, moment(4), done(&run, &book, Outcome::Chose { option: "c".into() })).unwrap();
+    assert_eq!((run.current, run.entered), (0, moment(4)));
+    assert!(run.steps.iter().all(|step| *step == StepState::ToCome));
+    assert_eq!(run.values.values().map(crate::model::text::Untrusted::raw).collect::<Vec<_>>(), ["v"]);
+}
+
+#[test]
+fn a_deadline_passes_once_for_each_time_that_a_step_is_taken() {
+    let book = runbook("cm");
+    let mut run = Run::begin(&book, moment(ID), started(&book)).unwrap();
+    assert_eq!(run.deadline(&book), None, "the clock starts with the step");
+    run.apply(&book, moment(10), target()).unwrap();
+    let deadline = run.deadline(&book).unwrap();
+    assert_eq!(deadline, at(10 + 300));
+    let late = RunRecord::StepOverdue(StepOverdue { run: ID, step: 0, title: "S0".into(), deadline });
+    run.apply(&book, moment(400), late.clone()).unwrap();
+    assert!(run.overdue && run.evidence.last().is_some_and(|fact| !fact.good));
+    assert!(matches!(run.apply(&book, moment(401), late), Err(Misfit::OutOfPlace(_))));
+    run.apply(&book, moment(402), done(&run, &book, Outcome::Done)).unwrap();
+    assert!(!run.overdue);
 }
 
 #[test]

@@ -7,9 +7,13 @@ use std::sync::Arc;
 use super::{Mistake, Runbook};
 
 /// `include_str!`, not `include_dir!`: cargo builds anew when one of them changes.
-const BUILT_IN: [(&str, &str); 2] = [
+const BUILT_IN: [(&str, &str); 6] = [
     ("emergency-revocation.md", include_str!("../../runbooks/emergency-revocation.md")),
+    ("key-compromise.md", include_str!("../../runbooks/key-compromise.md")),
+    ("key-loss.md", include_str!("../../runbooks/key-loss.md")),
     ("key-recovery.md", include_str!("../../runbooks/key-recovery.md")),
+    ("post-rotation-verification.md", include_str!("../../runbooks/post-rotation-verification.md")),
+    ("standard-rotation.md", include_str!("../../runbooks/standard-rotation.md")),
 ];
 
 /// Runbooks by id.
@@ -36,25 +40,20 @@ impl Library {
         BUILT_IN.into_iter().map(|(path, document)| (Path::new(path), document))
     }
 
-    /// The built-in runbooks and every `*.md` of `dirs`. A document of the user's takes the place of a built-in
-    /// one with its id. Documents with mistakes are left out, and their mistakes told: at 3 a.m. a slip in
-    /// one document must not cost the others.
+    /// The built-in runbooks and every `*.md` of `dirs`. A document with the id of a built-in one takes its place
+    /// only where it says so (`replaces`). Documents with mistakes are left out, and their mistakes told: at
+    /// 3 a.m. a slip in one document must not cost the others.
     #[must_use]
     pub fn load(dirs: &[PathBuf]) -> (Self, Vec<Mistake>) {
         let mut library = Self::built_in();
         let mut mistakes = Vec::new();
         for dir in dirs {
             match documents(dir) {
-                Ok(files) => files.into_iter().for_each(|file| {
-                    if let Err(mistake) = library.take(&file) {
-                        mistakes.push(mistake);
-                    }
+                Ok(files) => files.iter().for_each(|file| {
+                    mistakes.extend(library.take(file).err().into_iter().flatten());
                 }),
-                Err(why) => mistakes.push(Mistake {
-                    file: dir.clone(),
-                    line: None,
-                    reason: format!("this folder of runbooks cannot be read: {why}"),
-                }),
+                Err(why) => mistakes
+                    .push(Mistake::of_file(dir, format!("this folder of runbooks cannot be read: {why}"))),
             }
         }
         library.check_undone_by(&mut mistakes);
@@ -72,17 +71,39 @@ impl Library {
         self.runbooks.values()
     }
 
-    fn take(&mut self, file: &Path) -> Result<(), Mistake> {
-        let whole = |reason: String| Mistake { file: file.to_owned(), line: None, reason };
+    /// Reads one more document.
+    ///
+    /// # Errors
+    /// Every mistake in it; the library is as it was then.
+    pub fn take(&mut self, file: &Path) -> Result<Arc<Runbook>, Vec<Mistake>> {
+        let whole = |reason: String| vec![Mistake::of_file(file, reason)];
         let document =
             std::fs::read_to_string(file).map_err(|why| whole(format!("cannot be read: {why}")))?;
         let mut runbook = Runbook::read(&document, file)?;
-        if let Some(other) = self.runbooks.get(&runbook.id).and_then(|other| other.file.as_ref()) {
-            return Err(whole(format!("the id `{}` is taken by {}", runbook.id, other.display())));
+        let id = &runbook.id;
+        match self.runbooks.get(id) {
+            Some(other) if other.file.as_deref().is_some_and(|other| other != file) => {
+                let other = other.file.as_deref().unwrap_or(file);
+                return Err(whole(format!("the id `{id}` is taken by {}: give it another", other.display())));
+            }
+            // A copy, as `assets export` writes it, is no other runbook.
+            Some(built_in) if built_in.digest == runbook.digest => {}
+            Some(_) if runbook.replaces.is_none() => {
+                return Err(whole(format!(
+                    "the id `{id}` is that of a built-in runbook: give it another, or say `replaces = \"{id}\"` if it is to stand in its place"
+                )));
+            }
+            None if runbook.replaces.is_some() => {
+                return Err(whole(format!(
+                    "`replaces` names `{id}`, and no built-in runbook is called that"
+                )));
+            }
+            _ => {}
         }
         runbook.file = Some(file.to_owned());
-        self.runbooks.insert(runbook.id.clone(), Arc::new(runbook));
-        Ok(())
+        let runbook = Arc::new(runbook);
+        self.runbooks.insert(runbook.id.clone(), Arc::clone(&runbook));
+        Ok(runbook)
     }
 
     /// A runbook that promises an undo must lead to one. Those that do not are told, and kept: the promise
@@ -93,7 +114,7 @@ impl Library {
                 && !self.runbooks.contains_key(undo)
             {
                 let reason = format!("`undone_by` names `{undo}`, and there is no such runbook");
-                mistakes.push(Mistake { file: file.clone(), line: None, reason });
+                mistakes.push(Mistake::of_file(file, reason));
             }
         }
     }

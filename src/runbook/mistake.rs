@@ -13,6 +13,13 @@ pub struct Mistake {
     pub reason: String,
 }
 
+impl Mistake {
+    /// A mistake of a file as a whole.
+    pub(super) fn of_file(file: &Path, reason: impl Into<String>) -> Self {
+        Self { file: file.to_owned(), line: None, reason: reason.into() }
+    }
+}
+
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = self.file.to_string_lossy();

@@ -5,15 +5,24 @@ use std::path::Path;
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use super::super::{Attests, Check, Library, OnFailure, Runbook, StepKind, Then};
+use super::super::{
+    Attests, Change, Check, Circumstance, Library, Mistake, OnFailure, Retry, Runbook, StepKind, Then, Value,
+    Verify,
+};
+use crate::model::duty::Duty;
 use crate::model::key::KeyState;
-use crate::model::plan::Operation;
 
 const FRONT: &str = "+++\nid = \"x\"\ntitle = \"X\"\nsummary = \"s\"\n+++\n";
 
 fn reading(body: &str) -> Result<Runbook, (usize, String)> {
+    read_all(body).map_err(|mut mistakes| mistakes.remove(0))
+}
+
+/// Every mistake, by line.
+fn read_all(body: &str) -> Result<Runbook, Vec<(usize, String)>> {
+    let told = |mistake: Mistake| (mistake.line.unwrap(), mistake.reason);
     Runbook::read(&format!("{FRONT}{body}"), Path::new("x.md"))
-        .map_err(|mistake| (mistake.line.unwrap(), mistake.reason))
+        .map_err(|mistakes| mistakes.into_iter().map(told).collect())
 }
 
 /// The step that a block makes.
@@ -24,18 +33,49 @@ fn step(block: &str) -> Result<StepKind, (usize, String)> {
 #[test]
 fn the_built_in_runbooks_have_no_mistake() {
     for (path, document) in Library::built_in_documents() {
-        Runbook::read(document, path).unwrap_or_else(|mistake| panic!("{mistake}"));
+        Runbook::read(document, path).unwrap_or_else(|mistakes| panic!("{mistakes:#?}"));
     }
     assert_eq!(Library::built_in().iter().count(), Library::built_in_documents().count());
 }
 
 #[test]
-fn the_built_in_runbooks_undo_each_other() {
+fn each_built_in_runbook_says_all_that_a_person_needs() {
     let library = Library::built_in();
     for runbook in library.iter() {
-        let undo = library.get(runbook.undone_by.as_deref().unwrap()).unwrap();
-        let last = runbook.changes().last().unwrap();
-        assert!(undo.changes().any(|change| Some(change) == last.undo()), "{}", runbook.id);
+        let told = [
+            &runbook.when_to_use,
+            &runbook.when_not_to_use,
+            &runbook.prerequisites,
+            &runbook.tell,
+            &runbook.afterwards,
+            &runbook.controls,
+        ];
+        assert!(told.iter().all(|list| !list.is_empty()) && !runbook.intro.is_empty(), "{}", runbook.id);
+        assert!(runbook.role.is_some(), "{}", runbook.id);
+        // A deadline wherever a person is waited for.
+        for step in &runbook.steps {
+            let waits = matches!(
+                step.kind,
+                StepKind::Manual { .. } | StepKind::Change(_) | StepKind::Approval { .. }
+            );
+            assert!(!waits || step.deadline.is_some(), "{}: {}", runbook.id, step.title);
+        }
+    }
+}
+
+#[test]
+fn whatever_a_built_in_runbook_promises_to_undo_another_one_does() {
+    let library = Library::built_in();
+    for runbook in library.iter() {
+        let Some(undo) = &runbook.undone_by else { continue };
+        let undo = library.get(undo).unwrap();
+        // Letting somebody in again is taken back by a containment of its own.
+        let changes = runbook.changes().filter(|change| *change != Change::AllowPrincipal);
+        let promised = changes.filter_map(Change::undo).collect::<Vec<_>>();
+        assert!(!promised.is_empty());
+        for word in promised {
+            assert!(undo.changes().any(|change| change.word() == word), "{}: {word}", runbook.id);
+        }
     }
 }
 
@@ -56,21 +96,42 @@ fn each_kind_is_read() {
     for (block, kind) in [
         ("manual = \"clients-restarted\"", StepKind::Manual { attests: Attests::ClientsRestarted }),
         ("check = \"administrable\"", StepKind::Check(Check::Administrable)),
-        (
-            "change = \"disable-key\"\nundo = \"enable-key\"",
-            StepKind::Change { operation: Operation::DisableKey },
-        ),
+        ("change = \"disable-key\"\nundo = \"enable-key\"", StepKind::Change(Change::DisableKey)),
         (
             "verify = \"key-state\"\nexpect = [\"Disabled\"]",
-            StepKind::Verify { expect: disabled.clone(), reads: 3 },
+            StepKind::Verify(Verify::State { expect: disabled.clone(), reads: 3 }),
         ),
         (
             "verify = \"key-state\"\nexpect = [\"Disabled\"]\nreads = 5",
-            StepKind::Verify { expect: disabled, reads: 5 },
+            StepKind::Verify(Verify::State { expect: disabled, reads: 5 }),
         ),
         ("notify = \"alert-topic\"", StepKind::Notify),
         ("audit = \"sql\"", StepKind::Audit),
         ("wait = \"90s\"", StepKind::Wait { time: SignedDuration::from_secs(90) }),
+        (
+            "check = \"grants\"\nsince = \"7d\"",
+            StepKind::Check(Check::Grants { since: SignedDuration::from_hours(168) }),
+        ),
+        ("check = \"users\"", StepKind::Check(Check::Users { since: SignedDuration::from_hours(24) })),
+        ("approval = \"the owner\"\npeople = 2", StepKind::Approval { by: "the owner".into(), people: 2 }),
+        ("assume-role = \"key-recovery-admin\"", StepKind::AssumeRole { duty: Duty::KeyRecoveryAdmin }),
+        ("change = \"schedule-key-deletion\"", StepKind::Change(Change::ScheduleKeyDeletion { days: 30 })),
+        (
+            "change = \"schedule-key-deletion\"\ndays = 7",
+            StepKind::Change(Change::ScheduleKeyDeletion { days: 7 }),
+        ),
+        (
+            "change = \"enable-key-rotation\"\nperiod_days = 365",
+            StepKind::Change(Change::EnableKeyRotation { period_days: 365 }),
+        ),
+        (
+            "verify = \"rotated\"\nsince = \"92d\"",
+            StepKind::Verify(Verify::Rotated { since: SignedDuration::from_hours(92 * 24) }),
+        ),
+        (
+            "ask = \"grant\"\nquestion = \"Which?\"",
+            StepKind::Ask { value: Value::Grant, question: "Which?".into() },
+        ),
     ] {
         assert_eq!(step(block), Ok(kind), "{block}");
     }
@@ -78,7 +139,7 @@ fn each_kind_is_read() {
 
 #[test]
 fn a_choice_leads_forward_by_title() {
-    let runbook = reading("## One\n```step\nchoose = \"Which?\"\noptions = [{ text = \"a\", then = \"Three\" }, { text = \"b\", then = \"finish\" }]\n```\n## Two\nt\n## Three\nt\n").unwrap();
+    let runbook = reading("## One\n```step\nchoose = \"Which?\"\noptions = [{ text = \"a\", then = \"Three\" }, { text = \"b\", then = \"finish\" }, { text = \"c\", then = \"next\" }]\n```\n## Two\nt\n## Three\nt\n").unwrap();
     let StepKind::Choose { options, .. } = &runbook.steps[0].kind else { panic!("a choice") };
     assert_eq!((options[0].then, options[1].then), (Then::Step(2), Then::Finish));
 }
@@ -89,7 +150,48 @@ fn preconditions_deadlines_and_failure_are_read() {
     let step = &runbook.steps[0];
     assert_eq!(step.only_if_state, Some(vec![KeyState::PendingDeletion]));
     assert_eq!(step.deadline, Some(SignedDuration::from_mins(15)));
-    assert_eq!(step.on_failure, OnFailure::GoOn);
+    assert_eq!(step.on_failure, OnFailure::GoOn(Then::Next));
+}
+
+#[test]
+fn branches_retries_and_circumstances_are_read() {
+    let runbook = reading("## One\nt\n```step\ncheck = \"rds-storage\"\nonly_if = [\"stores-rds\", \"not multi-region\"]\nretries = 3\nretry_after = \"2m\"\nthen = \"Three\"\non_failure = \"ask\"\notherwise = \"Two\"\n```\n## Two\nt\n## Three\n```step\nchoose = \"?\"\noptions = [{ text = \"a\", then = \"One\" }, { text = \"b\", then = \"next\" }]\n```\n").unwrap();
+    let step = &runbook.steps[0];
+    let held: Vec<_> = step.only_if.iter().map(|only| (only.circumstance, only.holds)).collect();
+    assert_eq!(held, [(Circumstance::StoresRds, true), (Circumstance::MultiRegion, false)]);
+    assert_eq!(step.retry, Some(Retry { times: 3, after: SignedDuration::from_mins(2) }));
+    assert_eq!((step.then, step.on_failure), (Then::Step(2), OnFailure::Ask(Then::Step(1))));
+    let StepKind::Choose { options, .. } = &runbook.steps[2].kind else { panic!("a choice") };
+    assert_eq!(options[0].then, Then::Step(0), "a choice may lead back");
+}
+
+#[test]
+fn every_mistake_is_told_and_not_only_the_first() {
+    let body = "intro {nope}\n## One\n```step\nwait = \"soon\"\ndeadline = \"never\"\non_failure = \"Nowhere\"\n```\n##Two\nt {nor}\n## Three\n```step\nchek = 1\n```\n";
+    let lines: Vec<usize> = read_all(body).unwrap_err().iter().map(|(line, _)| *line).collect();
+    assert_eq!(lines, [6, 9, 10, 11, 13, 14, 17]);
+}
+
+#[test]
+fn a_mistake_among_several_steps_is_told_with_its_line() {
+    let check = "check = \"key-state\"\nexpect = [\"Enabled\"]";
+    for (body, line, word) in [
+        ("## One\n```step\nchange = \"revoke-grant\"\n```\n".to_owned(), 8, "`ask = \"grant\"` before it"),
+        ("## One\n```step\nverify = \"new-material\"\n```\n".to_owned(), 8, "key-material"),
+        (format!("## One\n```step\n{check}\nthen = \"Three\"\n```\n## Two\nt\n## Three\nt\n"), 12, "nothing leads to"),
+        (format!("## One\nt\n## Two\n```step\n{check}\nthen = \"One\"\n```\n"), 12, "no later step"),
+        ("## next\nt\n".to_owned(), 6, "no step can be called `next`"),
+        (
+            "## One\nt\n## Two\n```step\nchoose = \"?\"\noptions = [{ text = \"a\", then = \"One\" }, { text = \"b\", then = \"One\" }]\n```\n".to_owned(),
+            11,
+            "one option must lead forward",
+        ),
+        ("## One\n```step\nchoose = \"?\"\nthen = \"next\"\noptions = [{ text = \"a\", then = \"next\" }, { text = \"b\", then = \"finish\" }]\n```\n".to_owned(), 9, "belongs into each of them"),
+    ] {
+        let (at, reason) = reading(&body).expect_err(&body);
+        assert_eq!(at, line, "{body}: {reason}");
+        assert!(reason.contains(word), "{body}: {reason}");
+    }
 }
 
 #[test]
@@ -108,6 +210,22 @@ fn a_mistake_in_a_block_is_told_with_its_line() {
         ("change = \"disable-key\"\nnotify = \"alert-topic\"", 10, "not both"),
         ("deadline = \"15m\"", 9, "one of manual"),
         ("notify = \"alert-topic\"\nexpect = [\"Enabled\"]", 10, "`expect` belongs to check or verify"),
+        ("check = \"rotation\"\nsince = \"1h\"", 10, "`since` belongs to"),
+        ("check = \"users\"\nsince = \"91d\"", 10, "90 days"),
+        ("change = \"schedule-key-deletion\"\ndays = 6", 10, "from 7 to 30"),
+        ("change = \"enable-key-rotation\"\nperiod_days = 89", 10, "from 90 to 2560"),
+        ("change = \"disable-key\"\ndays = 7", 10, "means nothing to disable-key"),
+        ("approval = \"x\"\npeople = 0", 10, "from 1 to 9"),
+        ("approval = \"{key}\"", 9, "takes no placeholder"),
+        ("assume-role = \"root\"", 9, "`assume-role` takes"),
+        ("ask = \"password\"", 9, "`ask` takes"),
+        ("ask = \"key-material\"", 9, "`ask` takes"),
+        ("manual = \"attest\"\nretries = 2", 10, "`retries` belongs to"),
+        ("check = \"users\"\nretries = 0", 10, "from 1 to 60"),
+        ("check = \"users\"\nretry_after = \"1m\"", 10, "needs `retries`"),
+        ("check = \"users\"\nonly_if = [\"lucky\"]", 10, "`only_if` takes"),
+        ("check = \"users\"\notherwise = \"next\"", 10, "belongs to `on_failure"),
+        ("check = \"users\"\non_failure = \"retry\"", 10, "a later step's title"),
         ("verify = \"key-state\"\nexpect = [\"Enabled\"]\nreads = 0", 11, "from 1 to 9"),
         ("wait = \"soon\"", 9, "no time"),
         ("wait = \"-5m\"", 9, "no time"),
@@ -117,7 +235,7 @@ fn a_mistake_in_a_block_is_told_with_its_line() {
         (
             "choose = \"?\"\noptions = [{ text = \"a\", then = \"One\" }, { text = \"b\", then = \"next\" }]",
             10,
-            "no later step is called `One`",
+            "no other step is called `One`",
         ),
         ("manual = attest", 9, ""),
     ] {
@@ -151,9 +269,9 @@ fn a_mistake_in_the_document_is_told_with_its_line() {
             "heading of its own",
         ),
     ] {
-        let (at, reason) = reading(body).expect_err(body);
-        assert_eq!(at, line, "{body}: {reason}");
-        assert!(reason.contains(word), "{body}: {reason}");
+        let told = read_all(body).expect_err(body);
+        let meant = told.iter().any(|(at, reason)| *at == line && reason.contains(word));
+        assert!(meant, "{body}: {told:?}");
     }
 }
 
@@ -169,9 +287,15 @@ fn a_mistake_in_the_front_matter_is_told_with_its_line() {
             "unknown field `rol`",
         ),
         ("+++\ntitle = \"X\"\nsummary = \"s\"\nid = \"../x\"\n+++\n## S\nt\n", 4, "lower-case"),
+        (
+            "+++\nid = \"x\"\ntitle = \"X\"\nsummary = \"s\"\nrole = \"admin\"\n+++\n## S\nt\n",
+            5,
+            "`role` takes",
+        ),
+        ("+++\nid = \"x\"\ntitle = \"X\"\nsummary = \"s\"\nreplaces = \"y\"\n+++\n## S\nt\n", 5, "own id"),
         ("+++\nid = \"x\"\ntitle = \" \"\nsummary = \"s\"\n+++\n## S\nt\n", 3, "empty"),
     ] {
-        let mistake = Runbook::read(document, Path::new("x.md")).expect_err(document);
+        let mistake = Runbook::read(document, Path::new("x.md")).expect_err(document).remove(0);
         assert_eq!(mistake.line, Some(line), "{document}: {mistake}");
         assert!(mistake.reason.contains(word), "{document}: {mistake}");
     }
@@ -187,18 +311,23 @@ fn carriage_returns_change_nothing_but_the_digest() {
 }
 
 #[test]
-fn a_users_document_takes_the_place_of_ours_and_a_second_one_is_refused() {
+fn a_users_document_stands_in_the_place_of_ours_only_where_it_says_so() {
     let dir = tempfile::tempdir().unwrap();
-    let document = FRONT.replace("\"x\"", "\"key-recovery\"") + "## Mine\nt\n";
-    for name in ["a.md", "b.md"] {
-        std::fs::write(dir.path().join(name), &document).unwrap();
-    }
-    std::fs::write(dir.path().join("c.md"), format!("{FRONT}## One\n```step\nchek = 1\n```\n")).unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let ours = FRONT.replace("\"x\"", "\"key-recovery\"") + "## Mine\nt\n";
+    write("a.md", &ours);
+    write("b.md", &ours.replace("+++\n##", "replaces = \"key-recovery\"\n+++\n##"));
+    write("c.md", &ours);
+    write("d.md", &format!("{FRONT}## One\n```step\nchek = 1\n```\n"));
     let (library, mistakes) = Library::load(&[dir.path().to_owned()]);
     assert_eq!(library.get("key-recovery").unwrap().steps[0].title, "Mine");
     let told: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
-    assert!(told[0].contains("b.md: the id `key-recovery` is taken"), "{told:?}");
-    assert!(told[1].contains("c.md:8: unknown field `chek`"), "{told:?}");
+    assert!(told[0].contains("a.md: the id `key-recovery` is that of a built-in runbook"), "{told:?}");
+    assert!(
+        told[1].contains("c.md: the id `key-recovery` is taken by") && told[1].contains("b.md"),
+        "{told:?}"
+    );
+    assert!(told[2].contains("d.md:8: unknown field `chek`"), "{told:?}");
     assert!(library.get("emergency-revocation").is_some());
 }
 
@@ -222,7 +351,7 @@ proptest! {
             0..20,
         ),
     ) {
-        if let Err((line, reason)) = reading(&lines.join("\n")) {
+        for (line, reason) in read_all(&lines.join("\n")).err().into_iter().flatten() {
             prop_assert!(line <= lines.len().max(1) + 5, "{line}: {reason}");
             prop_assert!(!reason.is_empty());
         }

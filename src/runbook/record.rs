@@ -1,8 +1,11 @@
 //! What a run writes into the journal, and what replaying it reads back.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::kind::Value;
 use crate::journal::Entry;
 use crate::model::arn::KeyArn;
 use crate::model::pair::DatabaseRef;
@@ -16,6 +19,7 @@ pub enum RunRecord {
     TargetFound(TargetFound),
     StepDone(StepDone),
     StepFailed(StepFailed),
+    StepOverdue(StepOverdue),
     RunLeft(RunLeft),
     RunResumed(RunResumed),
     RunFinished(RunFinished),
@@ -70,6 +74,9 @@ pub struct StepDone {
     pub title: String,
     pub outcome: Outcome,
     pub evidence: Vec<Fact>,
+    /// What the run knows from here on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub learned: BTreeMap<Value, Untrusted>,
 }
 
 /// How a step ended.
@@ -93,7 +100,14 @@ pub enum Outcome {
     Chose {
         option: String,
     },
-    /// It failed, and the runbook says to go on all the same.
+    /// A value was picked or typed; it is in [`StepDone::learned`].
+    Answered,
+    /// People agreed, as the one who asks declares. The gate counts its own approvals apart from these.
+    Approved {
+        by: Vec<Untrusted>,
+        note: Untrusted,
+    },
+    /// It failed, and the runbook, or a person where it leaves that to one, says to go on all the same.
     WentOn {
         reason: String,
     },
@@ -110,6 +124,19 @@ pub struct StepFailed {
     pub next: String,
     /// Whether a change was sent of which nobody knows whether it happened.
     pub unknown: bool,
+    /// What was found out before it failed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<Fact>,
+}
+
+/// A step's deadline passed before the step was done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepOverdue {
+    pub run: u64,
+    pub step: usize,
+    pub title: String,
+    /// When it ought to have been done.
+    pub deadline: Timestamp,
 }
 
 /// The operator left the run.
@@ -160,11 +187,12 @@ impl Fact {
 }
 
 impl RunRecord {
-    const KINDS: [&str; 8] = [
+    const KINDS: [&str; 9] = [
         "run-started",
         "target-found",
         "step-done",
         "step-failed",
+        "step-overdue",
         "run-left",
         "run-resumed",
         "run-finished",
@@ -200,6 +228,7 @@ impl RunRecord {
             Self::TargetFound(r) => Some(r.run),
             Self::StepDone(r) => Some(r.run),
             Self::StepFailed(r) => Some(r.run),
+            Self::StepOverdue(r) => Some(r.run),
             Self::RunLeft(r) => Some(r.run),
             Self::RunResumed(r) => Some(r.run),
             Self::RunFinished(r) => Some(r.run),
@@ -213,6 +242,7 @@ impl RunRecord {
             Self::TargetFound(_) => "target-found",
             Self::StepDone(_) => "step-done",
             Self::StepFailed(_) => "step-failed",
+            Self::StepOverdue(_) => "step-overdue",
             Self::RunLeft(_) => "run-left",
             Self::RunResumed(_) => "run-resumed",
             Self::RunFinished(_) => "run-finished",

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::kind::Value;
 use super::mistake::Wrong;
 use crate::model::text::visible;
 
@@ -21,11 +22,17 @@ pub enum Placeholder {
     ColumnKeyCache,
     ExposedUntil,
     RecoveryWindow,
+    /// When KMS will delete the key, where its deletion is pending.
+    DeletionDate,
+    /// From when on RDS storage under the key is lost, where the key is down.
+    RdsDeadline,
+    /// What the run has found out.
+    Value(Value),
 }
 
 impl Placeholder {
     /// Every placeholder.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 21] = [
         Self::Key,
         Self::KeyArn,
         Self::Cek,
@@ -39,6 +46,14 @@ impl Placeholder {
         Self::ColumnKeyCache,
         Self::ExposedUntil,
         Self::RecoveryWindow,
+        Self::DeletionDate,
+        Self::RdsDeadline,
+        Self::Value(Value::Grant),
+        Self::Value(Value::Principal),
+        Self::Value(Value::DeniedPrincipal),
+        Self::Value(Value::DbInstance),
+        Self::Value(Value::NewKey),
+        Self::Value(Value::Material),
     ];
 
     /// The word between the braces.
@@ -58,6 +73,14 @@ impl Placeholder {
             Self::ColumnKeyCache => "column_key_cache",
             Self::ExposedUntil => "exposed_until",
             Self::RecoveryWindow => "recovery_window",
+            Self::DeletionDate => "deletion_date",
+            Self::RdsDeadline => "rds_deadline",
+            Self::Value(Value::Grant) => "grant",
+            Self::Value(Value::Principal) => "principal",
+            Self::Value(Value::DeniedPrincipal) => "denied_principal",
+            Self::Value(Value::DbInstance) => "db_instance",
+            Self::Value(Value::NewKey) => "new_key",
+            Self::Value(Value::Material) => "key_material",
         }
     }
 
@@ -77,6 +100,10 @@ impl Placeholder {
             Self::ColumnKeyCache => "(cache time not known)",
             Self::ExposedUntil => "(the gate is not down)",
             Self::RecoveryWindow => "(no window set)",
+            Self::DeletionDate => "(no deletion is pending)",
+            Self::RdsDeadline => "(no RDS instance's clock runs, as far as is known)",
+            Self::Value(Value::Material) => "(material not read yet)",
+            Self::Value(_) => "(not chosen yet)",
         }
     }
 }
@@ -103,18 +130,21 @@ enum Piece {
 }
 
 impl Text {
-    /// Reads lines that begin at document line `first`.
-    pub(super) fn read(lines: &[&str], first: usize) -> Result<Self, Wrong> {
+    /// Reads lines that begin at document line `first`. An unknown placeholder is a mistake.
+    pub(super) fn read(lines: &[&str], first: usize, wrongs: &mut Vec<Wrong>) -> Self {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         for (line, number) in lines.iter().zip(first..) {
             let mut rest = *line;
             while let Some((before, word, after)) = placeholder_in(rest) {
-                let known = Placeholder::ALL.into_iter().find(|p| p.word() == word);
-                let Some(placeholder) = known else { return Err(unknown(number, word)) };
                 literal.push_str(before);
-                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-                pieces.push(Piece::Placeholder(placeholder));
+                match Placeholder::ALL.into_iter().find(|p| p.word() == word) {
+                    Some(placeholder) => {
+                        pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+                        pieces.push(Piece::Placeholder(placeholder));
+                    }
+                    None => wrongs.push(unknown(number, word)),
+                }
                 rest = after;
             }
             literal.push_str(rest);
@@ -124,7 +154,7 @@ impl Text {
         if let Some(Piece::Literal(head)) = pieces.first_mut() {
             *head = head.trim_start_matches('\n').to_owned();
         }
-        Ok(Self(pieces))
+        Self(pieces)
     }
 
     /// Adds another text as a paragraph of its own.
@@ -156,7 +186,23 @@ impl Text {
         })
     }
 
-    /// The text as the document has it, for paper and `runbook show`.
+    /// The text for paper: a blank to fill in where a run would know more.
+    #[must_use]
+    pub fn blank(&self) -> String {
+        self.0.iter().fold(String::new(), |mut text, piece| {
+            match piece {
+                Piece::Literal(literal) => text.push_str(literal),
+                Piece::Placeholder(p) => {
+                    text.push_str("____ (");
+                    text.push_str(&p.word().replace('_', " "));
+                    text.push(')');
+                }
+            }
+            text
+        })
+    }
+
+    /// The text as the document has it, for `runbook show`.
     #[must_use]
     pub fn source(&self) -> String {
         self.0.iter().fold(String::new(), |mut text, piece| {
@@ -194,12 +240,18 @@ pub(super) fn placeholder_in(line: &str) -> Option<(&str, &str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Context, Placeholder, Text};
+    use super::{Context, Placeholder, Text, Wrong};
     use proptest::prelude::*;
+
+    fn reading(lines: &[&str], first: usize) -> Result<Text, Vec<Wrong>> {
+        let mut wrongs = Vec::new();
+        let text = Text::read(lines, first, &mut wrongs);
+        if wrongs.is_empty() { Ok(text) } else { Err(wrongs) }
+    }
 
     #[test]
     fn placeholders_are_filled_and_json_is_left_alone() {
-        let text = Text::read(&["Drop {key} for {cek}: {\"a\": {}} {", "end"], 1).unwrap();
+        let text = reading(&["Drop {key} for {cek}: {\"a\": {}} {", "end"], 1).unwrap();
         let mut context = Context::default();
         context.set(Placeholder::Key, "buzz\u{1b}[2J");
         assert_eq!(text.filled(&context), "Drop buzz␛[2J for (no column key named): {\"a\": {}} {\nend");
@@ -207,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_filled_in_value_is_not_read_again() {
-        let text = Text::read(&["{reason}"], 1).unwrap();
+        let text = reading(&["{reason}"], 1).unwrap();
         let mut context = Context::default();
         context.set(Placeholder::Reason, "{key}");
         context.set(Placeholder::Key, "k");
@@ -216,16 +268,17 @@ mod tests {
 
     #[test]
     fn an_unknown_placeholder_is_refused_on_its_line() {
-        let wrong = Text::read(&["fine", "use {passwrd}"], 7).unwrap_err();
-        assert_eq!(wrong.line, 8);
-        assert!(wrong.reason.contains("`{passwrd}`") && wrong.reason.contains("{key}"), "{}", wrong.reason);
+        let wrongs = reading(&["fine", "use {passwrd} and", "{keey}"], 7).unwrap_err();
+        assert_eq!((wrongs[0].line, wrongs[1].line, wrongs.len()), (8, 9, 2));
+        let reason = &wrongs[0].reason;
+        assert!(reason.contains("`{passwrd}`") && reason.contains("{key}"), "{reason}");
     }
 
     proptest! {
         #[test]
         fn the_source_is_given_back(lines in prop::collection::vec("[a{} é]{0,8}|\\{key\\}", 1..6)) {
             let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-            if let Ok(text) = Text::read(&lines, 1) {
+            if let Ok(text) = reading(&lines, 1) {
                 let joined = lines.join("\n");
                 let source = text.source();
                 prop_assert_eq!(source.trim(), joined.trim());

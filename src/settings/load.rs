@@ -18,6 +18,7 @@ use super::{
     SqlServerSettings, TrailSettings,
 };
 use crate::model::catalog::ServerName;
+use crate::model::column::Column;
 use crate::model::text::visible;
 
 /// The name of the environment that is built in, and so cannot be set.
@@ -138,7 +139,7 @@ struct RawConsole {
     theme: Option<String>,
     events: Option<Spanned<usize>>,
     bell: Option<bool>,
-    columns: Option<Vec<String>>,
+    columns: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     keys: BTreeMap<String, Vec<String>>,
 }
@@ -154,6 +155,7 @@ struct RawEnvironment {
     endpoint: Option<Spanned<String>>,
     alert_topic: Option<Spanned<String>>,
     approvals: Option<u8>,
+    approval_override: Option<bool>,
     column_key_cache: Option<Spanned<String>>,
     recovery_window: Option<Spanned<String>>,
     #[serde(default)]
@@ -171,8 +173,7 @@ struct RawEnvironment {
 #[serde(deny_unknown_fields)]
 struct RawTrail {
     events: Option<Spanned<usize>>,
-    #[serde(default)]
-    roles: Vec<String>,
+    roles: Option<Vec<String>>,
     #[serde(default)]
     secrets: Vec<String>,
     queue: Option<Spanned<String>>,
@@ -242,7 +243,7 @@ impl Reader<'_> {
             console: ConsoleSettings {
                 theme: raw.console.theme,
                 events,
-                columns: raw.console.columns,
+                columns: self.columns(&raw.console.columns.unwrap_or_default()),
                 keys: raw.console.keys,
                 bell: raw.console.bell.unwrap_or(true),
             },
@@ -278,7 +279,8 @@ impl Reader<'_> {
             sql,
             trail: TrailSettings {
                 events: self.events(raw.trail.events.as_ref()).or(events).unwrap_or(TrailSettings::EVENTS),
-                roles: raw.trail.roles,
+                // Where nobody says which, those that changes are made in.
+                roles: raw.trail.roles.unwrap_or_else(|| roles.for_emergencies()),
                 secrets: raw.trail.secrets,
                 queue: self.queue(raw.trail.queue.as_ref()),
                 ..TrailSettings::default()
@@ -290,6 +292,7 @@ impl Reader<'_> {
             estate: self.estate(raw.estate),
             column_key_cache: self.duration(raw.column_key_cache.as_ref(), SignedDuration::from_hours(2)),
             approvals: raw.approvals.unwrap_or(0),
+            approval_override: raw.approval_override.unwrap_or(true),
             recovery_window: self.duration(raw.recovery_window.as_ref(), SignedDuration::from_hours(7 * 24)),
         }
     }
@@ -310,6 +313,18 @@ impl Reader<'_> {
             self.mistake(Some(raw.span().start), reason);
         }
         read.ok()
+    }
+
+    /// The columns of the Keys screen; None where none are named.
+    fn columns(&mut self, words: &[Spanned<String>]) -> Option<Vec<Column>> {
+        let mut columns = Vec::new();
+        for word in words {
+            match word.get_ref().parse::<Column>() {
+                Ok(column) => columns.push(column),
+                Err(why) => self.mistake(Some(word.span().start), format!("console.columns: {why}")),
+            }
+        }
+        (!columns.is_empty()).then_some(columns)
     }
 
     fn check_name(&mut self, name: &Spanned<String>) {
@@ -439,6 +454,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Mistakes, read};
+    use crate::model::column::Column;
     use crate::settings::{PasswordFrom, Settings};
     use proptest::prelude::*;
     use std::path::Path;
@@ -506,6 +522,18 @@ mod tests {
         assert_eq!(queue.url(), "https://sqs.eu-west-1.amazonaws.com/111122223333/portcullis");
         let told = mistakes(&with("portcullis"));
         assert!(told[0].starts_with("s.toml:4: queue `portcullis` is no SQS queue"), "{told:?}");
+    }
+
+    #[test]
+    fn a_word_that_is_no_column_is_told_with_its_line() {
+        let told = mistakes("[console]\ncolumns = [\n  \"state\",\n  \"stat\",\n  \"cek\",\n]\n");
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(
+            told[0].starts_with("s.toml:4: console.columns: `stat` is no column; there are: state, env, cek")
+        );
+        let read = read_text("[console]\ncolumns = [\"Age\", \"cek\"]\n").unwrap();
+        assert_eq!(read.console.columns, Some(vec![Column::Age, Column::ColumnKey]));
+        assert_eq!(read_text("[console]\ncolumns = []\n").unwrap().console.columns, None);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use jiff::SignedDuration;
 use crate::detect::Detections;
 use crate::model::age::AgePolicies;
 use crate::model::catalog::ServerName;
+use crate::model::column::Column;
 use crate::model::selector::KeySelector;
 
 pub use load::{Mistake, Mistakes, SIMULATED, load, read, settings_path};
@@ -56,7 +57,7 @@ pub struct ConsoleSettings {
     /// Events kept in memory, where an environment does not say; 1,000,000 by default.
     pub events: Option<usize>,
     /// The columns of the Keys screen, until somebody chooses others there.
-    pub columns: Option<Vec<String>>,
+    pub columns: Option<Vec<Column>>,
     /// Command word to keys, e.g. `quit = ["q", "ctrl-c"]`.
     pub keys: BTreeMap<String, Vec<String>>,
     /// Whether the terminal's bell sounds for what is new and severe; true by default.
@@ -100,6 +101,8 @@ pub struct Environment {
     pub column_key_cache: SignedDuration,
     /// People who must approve a change besides the requester.
     pub approvals: u8,
+    /// Whether the operator may do without those approvals, by typing so: it is recorded and told to everybody.
+    pub approval_override: bool,
     /// How long after a drop this house allows a recovery without a new decision. KMS sets no such limit.
     pub recovery_window: SignedDuration,
 }

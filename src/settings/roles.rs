@@ -62,6 +62,14 @@ impl Roles {
         self.by_duty.get(&duty).map(String::as_str)
     }
 
+    /// The names, without path, of the roles that are for emergencies only.
+    #[must_use]
+    pub fn for_emergencies(&self) -> Vec<String> {
+        let roles = [Duty::EmergencyKeyAdmin, Duty::KeyRecoveryAdmin].into_iter();
+        let names = roles.filter_map(|duty| self.role(duty)?.rsplit('/').next().map(str::to_owned));
+        names.collect()
+    }
+
     /// Whether a code of an MFA device will be needed to change anything.
     #[must_use]
     pub fn change_asks_for_mfa(&self) -> bool {
@@ -233,12 +241,15 @@ mod tests {
         let read = settings(
             "emergency-key-admin = \"arn:aws:iam::111122223333:role/keys/Emergency\"\ntags = { Environment = \"production\" }\n",
         );
-        let roles = read.unwrap().environments["prod"].roles.clone();
+        let environment = read.unwrap().environments["prod"].clone();
+        assert_eq!(environment.trail.roles, ["Emergency"], "who takes them on is watched");
+        let roles = environment.roles;
         assert_eq!(
             roles.role(Duty::EmergencyKeyAdmin),
             Some("arn:aws:iam::111122223333:role/keys/Emergency")
         );
         assert_eq!(roles.role(Duty::Audit), None);
+        assert_eq!(roles.for_emergencies(), ["Emergency"]);
         assert_eq!((&roles.mfa, roles.session), (&Mfa::Ask, SignedDuration::from_secs(900)));
         assert_eq!(roles.tags["Environment"], "production");
         assert!(roles.change_asks_for_mfa());

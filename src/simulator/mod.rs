@@ -15,6 +15,7 @@ pub mod sql;
 #[cfg(test)]
 mod tests;
 pub mod traffic;
+pub mod trouble;
 pub mod world;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +57,17 @@ impl Simulator {
             quotas: Arc::new(AtomicBool::new(true)),
             sql: Arc::default(),
         }
+    }
+
+    /// Lets parts of the account fail to answer from now on; all of them, or none where one cannot be had.
+    ///
+    /// # Errors
+    /// Where the account has no such part.
+    pub fn trouble(&self, troubles: &[trouble::Trouble]) -> Result<(), trouble::NoTrouble> {
+        let world = self.world();
+        let faults: Result<Vec<_>, _> = troubles.iter().map(|trouble| trouble.fault(&world)).collect();
+        self.faults.add_all(faults?);
+        Ok(())
     }
 
     /// The clock that everything here runs on.

@@ -103,7 +103,7 @@ fn key(event: &KeyEvent, names: &KeyNames) -> String {
 }
 
 /// How many fields a record has.
-const COLUMNS: usize = 31;
+const COLUMNS: usize = 32;
 
 /// An event for machines. These field names are stable; text from outside stands as it came, so a program that
 /// shows it on a terminal has to clean it. `null` is "the record does not say".
@@ -119,6 +119,7 @@ pub struct EventRecord {
     pub name: String,
     /// e.g. `kms.amazonaws.com`.
     pub source: String,
+    /// The Region whose trail has it.
     pub region: String,
     /// The person or service, as near as the record tells.
     pub who: String,
@@ -138,10 +139,13 @@ pub struct EventRecord {
     pub key_as_typed: Option<String>,
     /// Source address or service name.
     pub from: String,
+    /// What the caller called its program: anybody may write anything there.
     pub user_agent: String,
     /// `allowed`, `denied`, `failed` or `dry-run`.
     pub outcome: &'static str,
+    /// AWS's error code, where the call failed.
     pub error_code: Option<String>,
+    /// What AWS said beside it.
     pub error_message: Option<String>,
     /// CloudTrail's `readOnly`; cryptographic use is read-only there too.
     pub read_only: Option<bool>,
@@ -149,10 +153,13 @@ pub struct EventRecord {
     pub event_type: String,
     /// The caller's ARN.
     pub principal: Option<String>,
+    /// The name of the role's session.
     pub session: Option<String>,
+    /// The person that the session was begun for, where one was named.
     pub source_identity: Option<String>,
     /// The AWS service that called for somebody.
     pub invoked_by: Option<String>,
+    /// The id of the access key that signed the call.
     pub access_key: Option<String>,
     /// Whether the credentials came from signing in to the web console.
     pub from_console: bool,
@@ -160,9 +167,12 @@ pub struct EventRecord {
     pub recipient_account: Option<String>,
     /// On both halves of a call across accounts.
     pub shared_id: Option<String>,
+    /// The VPC endpoint that the call came through.
     pub vpc_endpoint: Option<String>,
     /// The id of the key material used.
     pub key_material: Option<String>,
+    /// The environment of the settings whose trail has it; `null` for trail logs.
+    pub environment: Option<String>,
 }
 
 impl EventRecord {
@@ -199,11 +209,12 @@ impl EventRecord {
         "shared_id",
         "vpc_endpoint",
         "key_material",
+        "environment",
     ];
 
     /// The event for machines.
     #[must_use]
-    pub fn of(event: &KeyEvent, names: &KeyNames) -> Self {
+    pub fn of(event: &KeyEvent, environment: Option<&str>, names: &KeyNames) -> Self {
         let raw = |text: &Untrusted| text.raw().to_owned();
         let error = error_of(&event.outcome);
         Self {
@@ -238,6 +249,7 @@ impl EventRecord {
             shared_id: event.shared_id.clone(),
             vpc_endpoint: event.vpc_endpoint.clone(),
             key_material: event.key_material.clone(),
+            environment: environment.map(str::to_owned),
         }
     }
 
@@ -279,6 +291,7 @@ impl EventRecord {
             maybe(&self.shared_id),
             maybe(&self.vpc_endpoint),
             maybe(&self.key_material),
+            maybe(&self.environment),
         ]
         .map(|cell| visible(&cell).into_owned())
     }

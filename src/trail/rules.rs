@@ -11,7 +11,7 @@ pub fn context_of(estate: &Estate) -> Context {
     Context {
         account: environment.account.clone().or(identity),
         regions: environment.regions.clone(),
-        roles: environment.trail.roles.clone(),
+        roles: [environment.trail.roles.clone(), environment.roles.for_emergencies()].concat(),
         secrets: environment.trail.secrets.clone(),
         rotation_days: Some(environment.age.default.max_days),
         ..Context::default()

@@ -43,6 +43,12 @@ impl KeyTrail {
     pub fn new(since: Timestamp, until: Timestamp, events: Events) -> Self {
         Self { since, until, events }
     }
+
+    /// Its events that name `key`, newest first.
+    #[must_use]
+    pub fn of_key(&self, key: &KeyArn) -> Vec<KeyEvent> {
+        of_key(&self.events, key)
+    }
 }
 
 /// What the trail knows of a key.

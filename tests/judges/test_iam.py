@@ -204,6 +204,7 @@ def shipped(document, roles=ROLES):
         "responder-1": "oncall-a",
         "responder-2": "oncall-b",
         "manager-1": "platform",
+        "manager-2": "oncall-a",
         "auditor-1": "auditor",
         "alert-topic": "buzz-tutor-alerts",
         "emergency-role": role_arn(roles["emergency-key-admin"]),
@@ -302,7 +303,13 @@ def test_each_role_may_do_what_the_evaluator_says_and_nothing_else(iam, judged, 
     assert all(dict(tags)["Environment"] == "production" for _, tags, *_ in changes)
     done = {action for *_, action, _ in changes}
     wanted = {
-        "emergency-key-admin": {"kms:DisableKey", "kms:RevokeGrant", "kms:ScheduleKeyDeletion", "kms:Encrypt"},
+        "emergency-key-admin": {
+            "kms:DisableKey",
+            "kms:Encrypt",
+            "kms:PutKeyPolicy",
+            "kms:RevokeGrant",
+            "kms:ScheduleKeyDeletion",
+        },
         "key-recovery-admin": {"kms:EnableKey", "kms:CancelKeyDeletion", "kms:Encrypt"},
         "key-management-admin": {
             "kms:CancelKeyDeletion",
@@ -320,6 +327,40 @@ def test_each_role_may_do_what_the_evaluator_says_and_nothing_else(iam, judged, 
     assert not {case for case in may if case[4] in (("7",), ("true",))}, "deletion in 7 days, lockout check bypassed"
     if duty == "emergency-key-admin":
         assert all(dict(tags).get("EmergencyAccess") == "true" for _, tags, *_ in changes)
+
+
+@pytest.mark.parametrize("duty", DUTIES)
+def test_an_instance_is_started_in_the_recovery_role_alone(iam, judged, duty):
+    """By MFA, tags and the instance's own tag."""
+    permissions = shipped(f"{duty}.permissions.json")
+    described = iam.served.client("rds").describe_db_instances()["DBInstances"]
+    tagged = {
+        one["DBInstanceIdentifier"]: {tag["Key"]: tag["Value"] for tag in one["TagList"]}.get("Environment")
+        for one in described
+    }
+    assert set(tagged.values()) > {"production"}, "an instance of another environment too"
+    asked, ours, theirs = [], [], []
+    for mfa, tags in itertools.product([False, True], TAGS):
+        rds = iam.served.new_client("rds", attempts=1, **iam.session(role_arn(judged[duty]), mfa, tags))
+        for instance, tag in tagged.items():
+            context = {"aws:MultiFactorAuthPresent": str(mfa).lower()}
+            context |= {f"aws:PrincipalTag/{key}": value for key, value in tags.items()}
+            if tag:
+                context["aws:ResourceTag/Environment"] = tag
+            principal = f"arn:aws:sts::{ACCOUNT}:assumed-role/{judged[duty]}/judge"
+            arn = f"arn:aws:rds:eu-west-1:{ACCOUNT}:db:{instance}"
+            asked.append((mfa, tuple(tags.items()), instance))
+            ours.append(allowed(rds.start_db_instance, DBInstanceIdentifier=instance))
+            theirs.append(simulation(principal, "rds:StartDBInstance", arn, context, permissions))
+    both = dict(zip(asked, zip(ours, simulated(theirs), strict=True), strict=True))
+    assert not {case: answers for case, answers in both.items() if answers[0] != answers[1]}
+    may = {case for case, (yes, _) in both.items() if yes}
+    if duty == "key-recovery-admin":
+        assert {(mfa, dict(tags)["Environment"], tagged[instance]) for mfa, tags, instance in may} == {
+            (True, "production", "production")
+        }
+    else:
+        assert not may
 
 
 def test_a_session_policy_leaves_one_change_to_one_key(iam, judged, keys):
@@ -389,7 +430,8 @@ def test_each_role_is_assumed_only_as_its_trust_policy_says(iam, duty):
     assert trusted and all(name == source for name, _, _, source, _ in trusted), "in their own names"
     if duty != "audit":
         assert all(mfa for _, mfa, *_ in trusted)
-        assert {name for name, *_ in trusted} == {"platform" if duty == "key-management-admin" else "oncall-a"}
+        managers = {"platform"} if duty == "key-management-admin" else set()
+        assert {name for name, *_ in trusted} == {"oncall-a"} | managers
 
 
 _oncall = {}

@@ -1,5 +1,7 @@
 """Each state of a KMS key against each call: AWS's own answers, as botocore names them."""
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -177,6 +179,22 @@ def test_the_26th_rotation_on_demand_is_refused(account):
     assert kinds == ["ON_DEMAND"] * 25
 
 
+# It lets a role do everything, and shuts out whoever puts it.
+LOCKS_OUT = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": "arn:aws:iam::111122223333:role/BuzzTutorApp-production"},
+                "Action": "kms:*",
+                "Resource": "*",
+            }
+        ],
+    }
+)
+
+
 @pytest.mark.parametrize(
     "name,arguments,code",
     [
@@ -193,6 +211,9 @@ def test_the_26th_rotation_on_demand_is_refused(account):
         ("create_alias", {"AliasName": "alias/buzz-tutor/spare", "TargetKeyId": "KEY"}, "AlreadyExistsException"),
         ("update_alias", {"AliasName": "alias/nobody", "TargetKeyId": "KEY"}, "NotFoundException"),
         ("put_key_policy", {"KeyId": "KEY", "Policy": "not json"}, "MalformedPolicyDocumentException"),
+        ("put_key_policy", {"KeyId": "KEY", "Policy": LOCKS_OUT}, "MalformedPolicyDocumentException"),
+        ("enable_key_rotation", {"KeyId": "KEY", "RotationPeriodInDays": 89}, "ValidationException"),
+        ("enable_key_rotation", {"KeyId": "KEY", "RotationPeriodInDays": 2561}, "ValidationException"),
         ("revoke_grant", {"KeyId": "KEY", "GrantId": "0" * 64}, "NotFoundException"),
     ],
 )

@@ -229,7 +229,12 @@ fn several_environments_are_one_list_and_one_that_is_shut_is_said() {
     let records: Vec<serde_json::Value> = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(records[0]["kind"], "unreadable_environment");
     assert!(records.len() > 40, "the other works");
-    let one = run(&["-e", "simulated", "-e", "served", "events"]);
+    let events = ["-e", "simulated", "-e", "served", "events", "--format", "json", "--since", "12h"];
+    let records = run(&events).records();
+    let of = |name: &str| records.iter().filter(|record| record["environment"] == name).count();
+    assert!(of("simulated") > 0 && of("served") > 0 && of("simulated") + of("served") == records.len());
+    assert!(records.is_sorted_by(|one, next| one["at"].as_str() >= next["at"].as_str()), "the newest first");
+    let one = run(&["-e", "simulated", "-e", "served", "dependents", "CEK_User_12345"]);
     assert_eq!(one.code, Some(2), "{one:?}");
     assert!(one.err.contains("exactly one"), "{one:?}");
 }

@@ -64,7 +64,8 @@ fn the_keys_screen_shows_what_would_deceive() {
     console.press("\r\r");
     console.see("SQL SERVER");
     let screen = console.see("␛[1;31m⟨U+202E⟩delbane");
-    assert!(screen.contains("⟨U+200B⟩␍␊Enabled"), "{screen}");
+    // Where the line is folded depends on what has been read by now.
+    assert!(screen.contains("⟨U+200B⟩␍␊E"), "{screen}");
     console.press("h/");
     console.see("cek:evil");
     console.press("\x15key:spare");

@@ -9,6 +9,7 @@ mod killed;
 mod program;
 mod pty;
 mod readonly;
+mod runbooks;
 mod sockets;
 mod stage;
 mod terminal;

@@ -117,6 +117,13 @@ impl Terminal {
         self.wait(&format!("no `{text}`"), |screen| !screen.contains(text))
     }
 
+    /// Waits until the screen shows one of these, and says which.
+    pub fn see_one_of<'a>(&self, texts: &[&'a str]) -> &'a str {
+        let screen =
+            self.wait(&format!("one of {texts:?}"), |screen| texts.iter().any(|text| screen.contains(text)));
+        texts.iter().find(|text| screen.contains(**text)).unwrap()
+    }
+
     /// What the screen shows at this moment.
     pub fn screen(&self) -> String {
         self.screen.lock().parser.screen().contents()

@@ -60,7 +60,7 @@ impl House {
         let card = |r: &Arc<portcullis::runbook::Runbook>| RunbookCard {
             id: r.id.clone(),
             title: r.title.clone(),
-            text: r.paper(),
+            text: r.reading(),
         };
         Options {
             places: vec![Place {

@@ -2,9 +2,11 @@
 
 use crate::program;
 use crate::pty::Terminal;
+use crate::runbooks::until_used;
 use crate::stage::ALL_PAIRS;
 
 const ESC: &str = "\x1b";
+const DOWN: &str = "\x1b[B";
 const CTRL_C: &str = "\x03";
 const CTRL_U: &str = "\x15";
 const NARROW: (u16, u16) = (80, 24);
@@ -51,7 +53,9 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
     console.see("Confirmed. Now as key-recovery-admin");
     console.give_code();
     console.see_no("GATE DOWN");
-    console.see("RDS instances whose storage");
+    console.see("Does an RDS instance");
+    console.press(&format!("{DOWN}\r"));
+    until_used(&mut console, "Read one encrypted column");
     console.press("read a row\r");
     console.see("FINISHED");
     console.press("1");

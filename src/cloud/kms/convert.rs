@@ -121,10 +121,10 @@ pub(super) fn rotation_status(
 pub(super) fn rotation(operation: Operation, entry: RotationsListEntry) -> Result<RotationRecord, Failure> {
     Ok(RotationRecord {
         at: instant(operation, entry.rotation_date)?,
-        kind: entry.rotation_type.map(|kind| kind.as_str().to_owned()),
+        kind: entry.rotation_type.map(|kind| kind.as_str().into()),
         material_id: entry.key_material_id,
-        material_state: entry.key_material_state.map(|state| state.as_str().to_owned()),
-        import_state: entry.import_state.map(|state| state.as_str().to_owned()),
+        material_state: entry.key_material_state.map(|state| state.as_str().into()),
+        import_state: entry.import_state.map(|state| state.as_str().into()),
         valid_to: instant(operation, entry.valid_to)?,
     })
 }

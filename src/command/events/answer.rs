@@ -1,5 +1,6 @@
 //! What `events` tells of what was read: the events, or what the rules found in them.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::io::Write;
 
@@ -11,20 +12,60 @@ use super::{Format, HEAD, Wanted, cells};
 use crate::detect::{Finding, FindingRecord, ocsf};
 use crate::model::event::Severity;
 use crate::model::text::visible;
-use crate::trail::{EventKey, EventLine, EventRecord, Events, Filter, KeyNames};
+use crate::trail::{EventId, EventKey, EventLine, EventRecord, Events, Filter, KeyNames, newest_first};
 
 /// The columns of a table of findings.
 const FINDINGS_HEAD: [&str; 6] = ["time", "severity", "rule", "key", "what", "next"];
+/// Where several environments are told of, the third column of a table.
+const ENVIRONMENT_AT: usize = 2;
 
 /// What was read.
 pub(super) struct Answer<'a> {
-    pub(super) events: &'a Events,
-    pub(super) findings: &'a [Finding],
-    pub(super) names: &'a KeyNames,
+    pub(super) parts: Vec<Part<'a>>,
+    /// Whether tables name the environment.
+    pub(super) several: bool,
     pub(super) now: Timestamp,
 }
 
-impl Answer<'_> {
+/// What was read of one environment, or of trail logs.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    /// None for trail logs.
+    pub(super) environment: Option<&'a str>,
+    pub(super) events: &'a Events,
+    pub(super) findings: &'a [Finding],
+    pub(super) names: &'a KeyNames,
+}
+
+/// A finding, and where it was found.
+#[derive(Clone, Copy)]
+pub(super) struct Found<'a> {
+    pub(super) finding: &'a Finding,
+    part: Part<'a>,
+}
+
+impl<'a> Part<'a> {
+    /// The ranks of the events that match, the newest first.
+    fn matching(&self, filter: &Filter, now: Timestamp) -> Vec<u32> {
+        let environment = self.environment.unwrap_or_default();
+        self.events.matching(&filter.question_in(environment, self.names, now))
+    }
+
+    /// The findings that rest on an event that matches; all of them where every event does.
+    fn findings(self, filter: &Filter, now: Timestamp) -> impl Iterator<Item = Found<'a>> {
+        let matching: Option<HashSet<EventKey>> = (!filter.is_empty()).then(|| {
+            let ranks = self.matching(filter, now).into_iter();
+            ranks.filter_map(|rank| self.events.key(rank as usize)).collect()
+        });
+        let matches = move |finding: &&Finding| match &matching {
+            None => true,
+            Some(matching) => finding.events.iter().any(|(_, id)| matching.contains(&EventKey::from_id(id))),
+        };
+        self.findings.iter().filter(matches).map(move |finding| Found { finding, part: self })
+    }
+}
+
+impl<'a> Answer<'a> {
     /// Prints what is wanted, and tells on `say` what is left out.
     ///
     /// # Errors
@@ -37,53 +78,62 @@ impl Answer<'_> {
         say: &mut impl FnMut(&str),
     ) -> Result<(), CommandError> {
         let findings = self.findings(wanted, filter);
-        let muted = findings.iter().filter(|finding| finding.muted.is_some()).count();
+        let muted = findings.iter().filter(|found| found.finding.muted.is_some()).count();
         if wanted.findings {
             self.print_findings(&findings, wanted.format, out)?;
             if muted > 0 && wanted.format == Format::As(output::Format::Table) {
                 say(&format!("{muted} more are muted; --format json lists them with the reasons"));
             }
         } else {
-            self.print_events(&self.ranks(wanted, filter, say), wanted.format, out)?;
+            self.print_events(&self.ids(wanted, filter, say), wanted.format, out)?;
         }
-        judged(&findings, wanted.fail_on)
+        judged(findings.iter().map(|found| found.finding), wanted.fail_on)
     }
 
     /// The events that match, the newest first.
-    pub(super) fn ranks(&self, wanted: &Wanted, filter: &Filter, say: &mut impl FnMut(&str)) -> Vec<u32> {
-        let mut ranks = self.events.matching(&filter.question(self.names, self.now));
-        if let Some(least) = wanted.min_severity {
-            ranks.retain(|rank| self.events.severity(*rank as usize) >= Some(least));
+    pub(super) fn ids(&self, wanted: &Wanted, filter: &Filter, say: &mut impl FnMut(&str)) -> Vec<EventId> {
+        let ranks = self.parts.iter().map(|part| {
+            let mut ranks = part.matching(filter, self.now);
+            if let Some(least) = wanted.min_severity {
+                ranks.retain(|rank| part.events.severity(*rank as usize) >= Some(least));
+            }
+            ranks
+        });
+        let trails: Vec<&Events> = self.parts.iter().map(|part| part.events).collect();
+        let mut ids = newest_first(&trails, ranks.collect());
+        if ids.len() > wanted.limit {
+            say(&format!("{} older events match too; --limit shows more", ids.len() - wanted.limit));
+            ids.truncate(wanted.limit);
         }
-        if ranks.len() > wanted.limit {
-            say(&format!("{} older events match too; --limit shows more", ranks.len() - wanted.limit));
-            ranks.truncate(wanted.limit);
-        }
-        ranks
+        ids
     }
 
-    /// The findings that rest on an event that matches, or, without one of their own, are of the key that is wanted.
-    pub(super) fn findings(&self, wanted: &Wanted, filter: &Filter) -> Vec<&Finding> {
+    /// The key of an event.
+    pub(super) fn key(&self, id: EventId) -> Option<EventKey> {
+        self.parts.get(usize::from(id.part))?.events.key(id.rank as usize)
+    }
+
+    /// The findings that are wanted, the newest first.
+    pub(super) fn findings(&self, wanted: &Wanted, filter: &Filter) -> Vec<Found<'a>> {
         let least = wanted.min_severity.unwrap_or(Severity::Info);
-        let matching: Option<HashSet<EventKey>> = (!filter.is_empty()).then(|| {
-            let ranks = self.events.matching(&filter.question(self.names, self.now));
-            ranks.into_iter().filter_map(|rank| self.events.key(rank as usize)).collect()
-        });
-        let matches = |finding: &&Finding| match &matching {
-            None => true,
-            Some(matching) => finding.events.iter().any(|(_, id)| matching.contains(&EventKey::from_id(id))),
-        };
-        self.findings.iter().filter(|finding| finding.severity >= least).filter(matches).collect()
+        let all = self.parts.iter().flat_map(|part| part.findings(filter, self.now));
+        let mut findings: Vec<Found<'a>> = all.filter(|found| found.finding.severity >= least).collect();
+        findings.sort_by_key(|found| Reverse(found.finding.at));
+        findings
     }
 
     pub(super) fn print_events(
         &self,
-        ranks: &[u32],
+        ids: &[EventId],
         format: Format,
         out: &mut impl Write,
     ) -> Result<(), CommandError> {
-        let shown = ranks.iter().filter_map(|rank| self.events.get(*rank as usize));
-        let records = || shown.clone().map(|event| EventRecord::of(&event, self.names));
+        let shown = ids.iter().filter_map(|id| {
+            let part = self.parts.get(usize::from(id.part))?;
+            Some((part, part.events.get(id.rank as usize)?))
+        });
+        let records =
+            || shown.clone().map(|(part, event)| EventRecord::of(&event, part.environment, part.names));
         match format {
             Format::As(output::Format::Json) => output::json(out, &records().collect::<Vec<_>>())?,
             Format::As(output::Format::Jsonl) => output::jsonl(out, records())?,
@@ -91,24 +141,27 @@ impl Answer<'_> {
                 output::csv(out, &EventRecord::CSV_HEADER, records().map(|record| record.csv_row()))?;
             }
             Format::As(output::Format::Table) => {
-                output::table(
-                    out,
-                    &HEAD,
-                    shown.map(|event| cells(EventLine::of(&event, self.names, self.now))),
-                )?;
+                let row = |(part, event): (&Part<'_>, _)| {
+                    self.with_environment(cells(EventLine::of(&event, part.names, self.now)).into(), *part)
+                };
+                output::table(out, &self.head(&HEAD), shown.map(row))?;
             }
-            Format::Ocsf => output::jsonl(out, shown.map(|event| ocsf::api_activity(&event)))?,
+            Format::Ocsf => output::jsonl(out, shown.map(|(_, event)| ocsf::api_activity(&event)))?,
         }
         Ok(())
     }
 
     pub(super) fn print_findings(
         &self,
-        findings: &[&Finding],
+        findings: &[Found<'_>],
         format: Format,
         out: &mut impl Write,
     ) -> Result<(), CommandError> {
-        let records = || findings.iter().map(|finding| FindingRecord::of(finding, |key| self.names.get(key)));
+        let records = || {
+            findings.iter().map(|Found { finding, part }| {
+                FindingRecord::of(finding, part.environment, |key| part.names.get(key))
+            })
+        };
         match format {
             Format::As(output::Format::Json) => output::json(out, &records().collect::<Vec<_>>())?,
             Format::As(output::Format::Jsonl) => output::jsonl(out, records())?,
@@ -116,22 +169,44 @@ impl Answer<'_> {
                 output::csv(out, &FindingRecord::CSV_HEADER, records().map(|record| record.csv_row()))?;
             }
             Format::As(output::Format::Table) => {
-                let loud = findings.iter().filter(|finding| finding.muted.is_none());
-                output::table(out, &FINDINGS_HEAD, loud.map(|finding| self.row(finding)))?;
+                let loud = findings.iter().filter(|found| found.finding.muted.is_none());
+                let row = |found: &Found<'_>| self.with_environment(found.row().into(), found.part);
+                output::table(out, &self.head(&FINDINGS_HEAD), loud.map(row))?;
             }
             Format::Ocsf => output::jsonl(
                 out,
-                findings.iter().map(|finding| ocsf::detection_finding(finding, |key| self.names.get(key))),
+                findings.iter().map(|Found { finding, part }| {
+                    ocsf::detection_finding(finding, |key| part.names.get(key))
+                }),
             )?,
         }
         Ok(())
     }
 
-    fn row(&self, finding: &Finding) -> [String; 6] {
+    /// A table's head, which names the environment where there are several.
+    fn head<'h>(&self, head: &[&'h str]) -> Vec<&'h str> {
+        let mut head = head.to_vec();
+        if self.several {
+            head.insert(ENVIRONMENT_AT, "environment");
+        }
+        head
+    }
+
+    fn with_environment(&self, mut cells: Vec<String>, part: Part<'_>) -> Vec<String> {
+        if self.several {
+            cells.insert(ENVIRONMENT_AT, visible(part.environment.unwrap_or("–")).into_owned());
+        }
+        cells
+    }
+}
+
+impl Found<'_> {
+    fn row(&self) -> [String; 6] {
+        let Self { finding, part } = self;
         let key = match finding.keys.as_slice() {
             [] => "–".to_owned(),
-            [only] => visible(self.names.get(only)).into_owned(),
-            [first, more @ ..] => format!("{} +{}", visible(self.names.get(first)), more.len()),
+            [only] => visible(part.names.get(only)).into_owned(),
+            [first, more @ ..] => format!("{} +{}", visible(part.names.get(first)), more.len()),
         };
         [
             finding.at.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
@@ -149,9 +224,12 @@ impl Answer<'_> {
 }
 
 /// Fails where a finding that nobody muted is as bad as `least` or worse.
-pub(super) fn judged(findings: &[&Finding], least: Option<Severity>) -> Result<(), CommandError> {
+pub(super) fn judged<'a>(
+    findings: impl Iterator<Item = &'a Finding>,
+    least: Option<Severity>,
+) -> Result<(), CommandError> {
     let Some(least) = least else { return Ok(()) };
-    let bad = findings.iter().filter(|finding| finding.muted.is_none() && finding.severity >= least).count();
+    let bad = findings.filter(|finding| finding.muted.is_none() && finding.severity >= least).count();
     match bad {
         0 => Ok(()),
         bad => {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::super::output;
 use super::super::{CommandError, Exit};
-use super::answer::Answer;
+use super::answer::{Answer, Part};
 use super::{Format, Wanted, read_filter};
 use crate::detect::{Context, Detections, Engine};
 use crate::model::text::visible;
@@ -124,7 +124,9 @@ fn listed(
         ));
     }
     not_understood(events.unparsed().map(AsRef::as_ref), tally.unparsed, say);
-    let answer = Answer { events, findings: &findings, names: &KeyNames::default(), now };
+    let names = KeyNames::default();
+    let part = Part { environment: None, events, findings: &findings, names: &names };
+    let answer = Answer { parts: vec![part], several: false, now };
     let answered = answer.tell(&wanted.wanted, filter, out, say);
     (tally, answered)
 }

@@ -4,12 +4,16 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
+use super::super::keys::Asked;
 use super::super::{CommandError, output};
-use super::answer::{Answer, judged};
+use super::answer::{Answer, Part, judged};
 use super::{Format, Wanted, context, names, read_filter};
 use crate::detect::Finding;
 use crate::estate::Estate;
-use crate::trail::{EventKey, FollowOptions, Follower, KeyNames, TrailView};
+use crate::model::text::visible;
+use crate::trail::{EventKey, Filter, FollowOptions, Follower, KeyNames, TrailView};
 
 /// Prints what has come since `since`, and what comes, each once and the oldest first, until `stop` resolves.
 ///
@@ -17,41 +21,88 @@ use crate::trail::{EventKey, FollowOptions, Follower, KeyNames, TrailView};
 /// A filter that cannot be understood; an answer that cannot be written; with [`Exit::Findings`](super::super::Exit),
 /// where `--fail-on` says so, once it is stopped.
 pub async fn follow(
-    estate: &Arc<Estate>,
+    asked: &[Asked<'_>],
     wanted: &Wanted,
     stop: impl Future<Output = ()>,
     out: &mut impl Write,
     mut say: impl FnMut(&str),
 ) -> Result<(), CommandError> {
     let filter = read_filter(wanted)?;
-    let options =
-        FollowOptions { lookback: wanted.since, use_lookback: wanted.since, ..FollowOptions::default() };
-    let follower = Follower::spawn(estate, options);
-    let names = names(estate).await;
-    follower.circumstances().send_replace(context(estate, wanted, &names, &mut say));
-    let mut views = follower.views();
-    let mut told = Told::default();
-    let mut failing = None;
-    tokio::pin!(stop);
-    loop {
-        tokio::select! {
-            () = &mut stop => break,
-            changed = views.changed() => if changed.is_err() { break },
-        }
-        let view = Arc::clone(&views.borrow_and_update());
-        told.print(&view, wanted, &filter, &names, estate, out)?;
-        out.flush()?;
-        let trouble =
-            view.failing().map(|(source, why)| format!("{source} could not be read: {}", why.reason));
-        if trouble != failing {
-            if let Some(trouble) = &trouble {
-                say(trouble);
-            }
-            failing = trouble;
+    let mut followed = Vec::new();
+    for one in asked {
+        match one.estate {
+            Ok(estate) => followed.push(Followed::begin(&one.environment, estate, wanted, &mut say).await),
+            Err(why) => say(&format!("{}: {why}", visible(&one.environment))),
         }
     }
-    let view = Arc::clone(&views.borrow());
-    judged(&view.findings.iter().collect::<Vec<_>>(), wanted.fail_on)
+    let mut told = Told { several: asked.len() > 1, ..Told::default() };
+    tokio::pin!(stop);
+    loop {
+        let at = tokio::select! {
+            () = &mut stop => break,
+            changed = any_changed(&mut followed) => changed,
+        };
+        let Some(one) = at.and_then(|at| followed.get_mut(at)) else { break };
+        let view = Arc::clone(&one.views.borrow_and_update());
+        told.print(&view, one, wanted, &filter, out)?;
+        out.flush()?;
+        one.tell_trouble(&view, &mut say);
+    }
+    let views: Vec<Arc<TrailView>> = followed.iter().map(|one| Arc::clone(&one.views.borrow())).collect();
+    judged(views.iter().flat_map(|view| view.findings.iter()), wanted.fail_on)
+}
+
+/// One environment, followed.
+struct Followed<'a> {
+    environment: &'a str,
+    estate: &'a Estate,
+    names: KeyNames,
+    views: watch::Receiver<Arc<TrailView>>,
+    /// What was last said to be wrong.
+    trouble: Option<String>,
+    /// Reads for as long as it is kept.
+    _follower: Follower,
+}
+
+impl<'a> Followed<'a> {
+    async fn begin(
+        environment: &'a str,
+        estate: &'a Arc<Estate>,
+        wanted: &Wanted,
+        say: &mut impl FnMut(&str),
+    ) -> Self {
+        let options =
+            FollowOptions { lookback: wanted.since, use_lookback: wanted.since, ..FollowOptions::default() };
+        let follower = Follower::spawn(estate, options);
+        let names = names(estate).await;
+        let (context, trouble) = context(estate, wanted, &names);
+        if let Some(trouble) = trouble {
+            say(&trouble);
+        }
+        follower.circumstances().send_replace(context);
+        let views = follower.views();
+        Self { environment, estate, names, views, trouble: None, _follower: follower }
+    }
+
+    /// Says what is wrong, once.
+    fn tell_trouble(&mut self, view: &TrailView, say: &mut impl FnMut(&str)) {
+        let trouble =
+            view.failing().map(|(source, why)| format!("{source} could not be read: {}", why.reason));
+        if let Some(new) = trouble.as_ref().filter(|_| trouble != self.trouble) {
+            say(new);
+        }
+        self.trouble = trouble;
+    }
+}
+
+/// The next of which there is news; None where nothing follows any more.
+async fn any_changed(followed: &mut [Followed<'_>]) -> Option<usize> {
+    let waits: Vec<_> = followed.iter_mut().map(|one| Box::pin(one.views.changed())).collect();
+    if waits.is_empty() {
+        return None;
+    }
+    let (changed, at, _) = futures_util::future::select_all(waits).await;
+    changed.ok().map(|()| at)
 }
 
 /// What was printed already.
@@ -60,31 +111,37 @@ struct Told {
     events: HashSet<EventKey>,
     findings: HashSet<String>,
     has_head: bool,
+    /// Whether there are several environments.
+    several: bool,
 }
 
 impl Told {
     fn print(
         &mut self,
         view: &TrailView,
+        of: &Followed<'_>,
         wanted: &Wanted,
-        filter: &crate::trail::Filter,
-        names: &KeyNames,
-        estate: &Estate,
+        filter: &Filter,
         out: &mut impl Write,
     ) -> Result<(), CommandError> {
-        let answer =
-            Answer { events: &view.events, findings: &view.findings, names, now: estate.clock.now() };
+        let part = Part {
+            environment: Some(of.environment),
+            events: &view.events,
+            findings: &view.findings,
+            names: &of.names,
+        };
+        let answer = Answer { parts: vec![part], several: self.several, now: of.estate.clock.now() };
         let mut lines = Vec::new();
         if wanted.findings {
             let mut new = answer.findings(wanted, filter);
-            new.retain(|finding| self.is_new(finding));
+            new.retain(|found| self.is_new(found.finding));
             new.reverse();
             if !new.is_empty() {
                 answer.print_findings(&new, wanted.format, &mut lines)?;
             }
         } else {
-            let mut new = answer.ranks(&Wanted { limit: usize::MAX, ..wanted.clone() }, filter, &mut |_| {});
-            new.retain(|rank| view.events.key(*rank as usize).is_some_and(|key| self.events.insert(key)));
+            let mut new = answer.ids(&Wanted { limit: usize::MAX, ..wanted.clone() }, filter, &mut |_| {});
+            new.retain(|id| answer.key(*id).is_some_and(|key| self.events.insert(key)));
             new.reverse();
             if !new.is_empty() {
                 answer.print_events(&new, wanted.format, &mut lines)?;

@@ -2,6 +2,8 @@
 //! files.
 
 mod answer;
+#[cfg(test)]
+mod documents;
 mod files;
 mod follow;
 
@@ -9,16 +11,19 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use jiff::SignedDuration;
 
+use super::keys::Asked;
 use super::output;
 use super::{CommandError, Exit};
 use crate::detect::{Context, Engine};
 use crate::estate::Estate;
 use crate::model::event::Severity;
+use crate::model::text::visible;
 use crate::respond::learn_incidents;
-use crate::trail::{EventLine, Filter, KeyNames, Limits, context_of, load_judged};
-use answer::Answer;
+use crate::trail::{EventLine, Filter, KeyNames, Limits, TrailView, context_of, load_judged};
+use answer::{Answer, Part};
 
 pub use files::{FromFiles, from_files};
 pub use follow::follow;
@@ -55,50 +60,91 @@ pub struct Wanted {
     pub state_dir: Option<PathBuf>,
 }
 
-/// Loads the events of `since`, `limit` at most, and prints those that the filter lets through, or what the rules find
-/// in them.
+/// Loads the events of `since`, `limit` at most of each environment, and prints those that the filter lets through, or
+/// what the rules find in them, as one list.
 ///
 /// # Errors
 /// A filter that cannot be understood, before anything is asked; a trail that cannot be read, or a finding to fail on,
 /// after printing what came.
 pub async fn run(
-    estate: &Arc<Estate>,
+    asked: &[Asked<'_>],
     wanted: &Wanted,
     out: &mut impl Write,
     mut say: impl FnMut(&str),
 ) -> Result<(), CommandError> {
     let filter = read_filter(wanted)?;
-    let limits = Limits { pages: wanted.limit.div_ceil(PAGE).max(1), events: wanted.limit };
-    let names = names(estate).await;
-    let rules = Engine::new(
-        Arc::clone(&estate.environment.trail.detections),
-        context(estate, wanted, &names, &mut say),
-    );
-    let view = load_judged(estate, rules, wanted.since, limits).await;
-    let answer =
-        Answer { events: &view.events, findings: &view.findings, names: &names, now: estate.clock.now() };
+    let open = asked.iter().filter_map(|one| Some((one.environment.as_str(), one.estate.ok()?)));
+    let reading = open.map(async |(environment, estate)| read(environment, estate, wanted).await);
+    let read: Vec<Read<'_>> = join_all(reading).await;
+    read.iter().flat_map(|read| &read.trouble).for_each(|trouble| say(trouble));
+    let clock = asked.iter().find_map(|one| one.estate.ok()).map(|estate| estate.clock.now());
+    let now = clock.unwrap_or_else(jiff::Timestamp::now);
+    let answer = Answer { parts: read.iter().map(Read::part).collect(), several: asked.len() > 1, now };
     let told = answer.tell(wanted, &filter, out, &mut say);
-    match view.failing() {
-        None => told,
-        Some((source, why)) => {
-            let exit = told.as_ref().map_or_else(|error| error.exit, |()| Exit::Failed);
-            let more = told.err().map(|error| format!("{}; ", error.say)).unwrap_or_default();
-            let say = format!("{more}the list is not complete: {source} could not be read: {}", why.reason);
-            Err(CommandError { exit, say })
+    let missing = missing(asked, &read);
+    if missing.is_empty() {
+        return told;
+    }
+    let exit = told.as_ref().map_or_else(|error| error.exit, |()| Exit::Failed);
+    let more = told.err().map(|error| format!("{}; ", error.say)).unwrap_or_default();
+    Err(CommandError { exit, say: format!("{more}the list is not complete: {}", missing.join("; ")) })
+}
+
+/// One environment's trail.
+struct Read<'a> {
+    environment: &'a str,
+    view: TrailView,
+    names: KeyNames,
+    /// What the rules could not be told.
+    trouble: Option<String>,
+}
+
+impl Read<'_> {
+    fn part(&self) -> Part<'_> {
+        Part {
+            environment: Some(self.environment),
+            events: &self.view.events,
+            findings: &self.view.findings,
+            names: &self.names,
         }
     }
 }
 
-/// What the rules are told beside the events: names, and the incidents that journals here tell of.
-fn context(estate: &Estate, wanted: &Wanted, names: &KeyNames, say: &mut impl FnMut(&str)) -> Context {
+async fn read<'a>(environment: &'a str, estate: &Arc<Estate>, wanted: &Wanted) -> Read<'a> {
+    let limits = Limits { pages: wanted.limit.div_ceil(PAGE).max(1), events: wanted.limit };
+    let names = names(estate).await;
+    let (context, trouble) = context(estate, wanted, &names);
+    let rules = Engine::new(Arc::clone(&estate.environment.trail.detections), context);
+    let view = load_judged(estate, rules, wanted.since, limits).await;
+    Read { environment, view, names, trouble }
+}
+
+/// What could not be read, and why.
+fn missing(asked: &[Asked<'_>], read: &[Read<'_>]) -> Vec<String> {
+    let of = |environment: &str| {
+        if asked.len() > 1 { format!("{}: ", visible(environment)) } else { String::new() }
+    };
+    let shut = asked.iter().filter_map(|one| Some((one.environment.as_str(), one.estate.err()?)));
+    let shut = shut.map(|(environment, why)| format!("{}{why}", of(environment)));
+    let failing = read.iter().filter_map(|read| Some((read.environment, read.view.failing()?)));
+    let failing = failing.map(|(environment, (source, why))| {
+        format!("{}{source} could not be read: {}", of(environment), why.reason)
+    });
+    shut.chain(failing).collect()
+}
+
+/// What the rules are told beside the events: names, and the incidents that journals here tell of; and what could not
+/// be told.
+fn context(estate: &Estate, wanted: &Wanted, names: &KeyNames) -> (Context, Option<String>) {
     let mut context = context_of(estate);
     context.names = names.iter().map(|(key, name)| (key.clone(), name.to_owned())).collect();
-    if let Some(state_dir) = &wanted.state_dir
-        && let Err(error) = learn_incidents(&mut context, state_dir, &estate.environment.name)
-    {
-        say(&format!("which incidents are open is not known to the rules: {error}"));
-    }
-    context
+    let learnt = wanted
+        .state_dir
+        .as_ref()
+        .map_or(Ok(()), |state_dir| learn_incidents(&mut context, state_dir, &estate.environment.name));
+    let trouble =
+        learnt.err().map(|error| format!("which incidents are open is not known to the rules: {error}"));
+    (context, trouble)
 }
 
 /// The filter, and the key where one is wanted.

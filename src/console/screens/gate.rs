@@ -43,11 +43,11 @@ fn preview(state: &State) -> Option<&Preview> {
 /// What is wrong with it, for the screen.
 pub fn check(typed: &str, preview: &Preview) -> Result<(), String> {
     let wanted = &preview.must_type;
-    if typed == wanted {
+    if typed == wanted || preview.must_type_override().as_deref() == Some(typed) {
         return Ok(());
     }
     Err(if typed.is_empty() {
-        format!("nothing typed, nothing happened: enter alone never {}", words(preview.plan.operation).alone)
+        format!("nothing typed, nothing happened: enter alone never {}", words(&preview.plan.operation).alone)
     } else if wanted.starts_with(typed) {
         format!("not the whole of it yet: type {}", visible(wanted))
     } else {
@@ -65,27 +65,45 @@ struct OperationWords {
     reach: &'static str,
 }
 
-fn words(operation: Operation) -> OperationWords {
-    match operation {
-        Operation::DisableKey => OperationWords {
-            title: "DROP THE GATE",
-            purpose: "drop the gate",
-            alone: "drops the gate",
-            reach: "STOPS WORKING",
-        },
-        Operation::EnableKey => OperationWords {
-            title: "RAISE THE GATE",
-            purpose: "raise the gate",
-            alone: "raises the gate",
-            reach: "WORKS AGAIN",
-        },
-        Operation::CancelKeyDeletion => OperationWords {
-            title: "SAVE THE KEY",
-            purpose: "cancel its deletion",
-            alone: "cancels a deletion",
-            reach: "IS SAVED FROM LOSS, AND STAYS DISABLED",
-        },
-    }
+fn words(operation: &Operation) -> OperationWords {
+    let (title, purpose, alone, reach) = match operation {
+        Operation::DisableKey => ("DROP THE GATE", "drop the gate", "drops the gate", "STOPS WORKING"),
+        Operation::EnableKey => ("RAISE THE GATE", "raise the gate", "raises the gate", "WORKS AGAIN"),
+        Operation::CancelKeyDeletion => (
+            "SAVE THE KEY",
+            "cancel its deletion",
+            "cancels a deletion",
+            "IS SAVED FROM LOSS, AND STAYS DISABLED",
+        ),
+        Operation::ScheduleKeyDeletion { .. } => (
+            "HAVE THE KEY DELETED",
+            "have it deleted for good",
+            "deletes a key",
+            "STOPS WORKING, AND IS LOST WITH THE KEY",
+        ),
+        Operation::EnableKeyRotation { .. } => {
+            ("ROTATE BY ITSELF", "have it rotated", "changes a rotation", "GOES ON WORKING")
+        }
+        Operation::RotateKeyOnDemand => {
+            ("ROTATE NOW", "rotate it", "rotates a key", "GOES ON WORKING, ON NEW MATERIAL")
+        }
+        Operation::RevokeGrant { .. } => {
+            ("REVOKE A GRANT", "end the grant", "ends a grant", "DEPENDS ON THE KEY; THE GRANTEE LOSES IT")
+        }
+        Operation::DenyPrincipal { .. } => (
+            "SHUT OUT A PRINCIPAL",
+            "shut it out",
+            "shuts anybody out",
+            "DEPENDS ON THE KEY; THE PRINCIPAL LOSES IT",
+        ),
+        Operation::AllowPrincipal { .. } => {
+            ("LET A PRINCIPAL IN AGAIN", "let it in again", "lets anybody in", "DEPENDS ON THE KEY")
+        }
+        Operation::StartDbInstance { .. } => {
+            ("START THE INSTANCE", "start it", "starts an instance", "DEPENDS ON THE KEY")
+        }
+    };
+    OperationWords { title, purpose, alone, reach }
 }
 
 /// Draws the preview in full, and the line to be typed below it.
@@ -95,9 +113,9 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let page = state.run.who.then(|| dependents::page(state, &key));
     let Some(preview) = preview(state) else { return };
     let theme = &state.theme;
-    let operation = preview.plan.operation;
+    let operation = &preview.plan.operation;
     let words = words(operation);
-    let border = if operation == Operation::DisableKey { theme.border_danger } else { theme.border_focus };
+    let border = if operation.stands() { theme.border_danger } else { theme.border_focus };
     let title = format!("{} ─ {operation} ─ {}", words.title, preview.plan.incident);
     let inner = panel::boxed(
         buf,
@@ -118,11 +136,12 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
         wrap_words(format!("✗ {complaint}"), theme.tone(Tone::Bad), usize::from(inner.width))
     });
     let complaint = complaint.unwrap_or_default();
-    let below = 3 + u16::try_from(complaint.len()).unwrap_or(0);
+    let asked = wrap(&[asked(preview, theme).into()], usize::from(inner.width));
+    let below = 2 + u16::try_from(asked.len() + complaint.len()).unwrap_or(0);
     let text = Rect { height: inner.height.saturating_sub(below), ..inner };
     confirmation(
         state,
-        preview,
+        &asked,
         &complaint,
         buf,
         Rect { y: text.bottom(), height: inner.bottom() - text.bottom(), ..inner },
@@ -131,21 +150,31 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     state.run.text.draw(buf, text, &theme, &lines);
 }
 
-fn confirmation(state: &State, preview: &Preview, complaint: &[Line<'static>], buf: &mut Buffer, area: Rect) {
-    let theme = &state.theme;
-    let rule = "─".repeat(usize::from(area.width));
-    buf.set_stringn(area.x, area.y, rule, usize::from(area.width), theme.border);
-    let purpose = words(preview.plan.operation).purpose;
-    let ask = Line::from(vec![
+/// What has to be typed, and what for.
+fn asked(preview: &Preview, theme: &Theme) -> Line<'static> {
+    let purpose = words(&preview.plan.operation).purpose;
+    Line::from(vec![
         Span::styled("Type  ", theme.tone(Tone::Text)),
         Span::styled(visible(&preview.must_type).into_owned(), theme.tone(Tone::Strong)),
         Span::styled(format!("  to {purpose}, then enter:"), theme.tone(Tone::Text)),
-    ]);
+    ])
+}
+
+fn confirmation(
+    state: &State,
+    asked: &[Line<'static>],
+    complaint: &[Line<'static>],
+    buf: &mut Buffer,
+    area: Rect,
+) {
+    let theme = &state.theme;
+    let rule = "─".repeat(usize::from(area.width));
+    buf.set_stringn(area.x, area.y, rule, usize::from(area.width), theme.border);
     let mut y = area.y + 1;
-    for line in wrap(&[ask.into()], usize::from(area.width)) {
+    for line in asked {
         // The line to type into always has its place.
         if y + 1 < area.bottom() {
-            buf.set_line(area.x, y, &line, area.width);
+            buf.set_line(area.x, y, line, area.width);
             y += 1;
         }
     }
@@ -199,9 +228,21 @@ fn lines(shown: &Shown<'_>, theme: &Theme, compact: bool) -> Vec<Paragraph> {
     );
     let found = plan.cek.as_ref().map(|cek| format!(" · found through {cek}")).unwrap_or_default();
     sheet.fact("why", format!("{}{found}", plan.reason), Tone::Text);
+    if !preview.change.is_empty() {
+        sheet.heading("THE CHANGE");
+        for line in &preview.change {
+            sheet.text(format!("  {}", visible(line)), Tone::Strong);
+        }
+    }
     reach(&mut sheet, shown);
-    if plan.operation == Operation::DisableKey {
+    if plan.operation.stands() {
         goes_on(&mut sheet, preview, now);
+    }
+    if !preview.regions.is_empty() {
+        sheet.heading("REGIONS");
+        for line in &preview.regions {
+            sheet.text(format!("  {}", visible(line)), Tone::Notice);
+        }
     }
     sheet.heading("CALLS");
     for call in &preview.calls {
@@ -216,6 +257,11 @@ fn lines(shown: &Shown<'_>, theme: &Theme, compact: bool) -> Vec<Paragraph> {
         more => (format!("▲ {more} other people must still approve"), Tone::Warn),
     };
     sheet.text(format!("  {}", approvals.0), approvals.1);
+    if let Some(typed) = preview.must_type_override() {
+        let without =
+            format!("  to do without, which is recorded and told to everybody, type  {}", visible(&typed));
+        sheet.text(without, Tone::Warn);
+    }
     let good = if plan.expires_at > now {
         (format!("good for {} more", short(plan.expires_at.duration_since(now))), Tone::Text)
     } else {
@@ -228,7 +274,7 @@ fn lines(shown: &Shown<'_>, theme: &Theme, compact: bool) -> Vec<Paragraph> {
 fn reach(sheet: &mut Sheet<'_>, shown: &Shown<'_>) {
     let preview = shown.preview;
     let dependents = &preview.dependents;
-    sheet.heading(words(preview.plan.operation).reach);
+    sheet.heading(words(&preview.plan.operation).reach);
     let databases: Vec<String> =
         dependents.databases.keys().map(|place| place.database.to_string()).collect();
     sheet.text(
@@ -250,15 +296,15 @@ fn reach(sheet: &mut Sheet<'_>, shown: &Shown<'_>) {
     for warning in &preview.warnings {
         sheet.text(format!("  ▲ {}", visible(warning)), Tone::Warn);
     }
-    rds(sheet, preview.plan.operation, dependents);
+    rds(sheet, &preview.plan.operation, dependents);
     dependents::line(sheet, &brief::grants_brief(dependents));
     dependents::line(sheet, &brief::policy_brief(dependents));
 }
 
 /// Instances under the key. Those that would go down, and that they are not known, is among the warnings.
-fn rds(sheet: &mut Sheet<'_>, operation: Operation, dependents: &Dependents) {
+fn rds(sheet: &mut Sheet<'_>, operation: &Operation, dependents: &Dependents) {
     let Seen::Known(all) = &dependents.rds else { return };
-    if operation == Operation::DisableKey && !all.is_empty() {
+    if operation.drops() && !all.is_empty() {
         return;
     }
     let told: Vec<String> =
@@ -278,8 +324,10 @@ fn goes_on(sheet: &mut Sheet<'_>, preview: &Preview, now: Timestamp) {
         ),
         Tone::Notice,
     );
-    for line in brief::relatives_brief(&preview.dependents) {
-        dependents::line(sheet, &line);
+    if !matches!(preview.dependents.relatives, Seen::Known(_)) {
+        for line in brief::relatives_brief(&preview.dependents) {
+            dependents::line(sheet, &line);
+        }
     }
 }
 
@@ -289,7 +337,7 @@ pub fn plan_text(state: &State, preview: &Preview) -> String {
     let plan = &preview.plan;
     let mut text = format!(
         "{} - {}\nincident {}\nplan {}\nprinted {}\n\n",
-        words(plan.operation).title,
+        words(&plan.operation).title,
         plan.operation,
         plan.incident,
         preview.digest,

@@ -19,7 +19,12 @@ use crate::console::widgets::panel;
 use crate::console::widgets::scroll::Scroll;
 use crate::console::widgets::text::{Paragraph, fit, width, wrap};
 use crate::model::text::visible;
-use crate::respond::view::{Ask, RunView, StepStatus, StepView, Waiting};
+use crate::respond::view::{Ask, Offer, RunView, StepStatus, StepView, Waiting};
+
+/// Options of a choice that are seen at once: 80×24 has room for the step's text beside them.
+const OPTIONS: usize = 6;
+/// Letters of an offered value in the list.
+const VALUE: usize = 30;
 
 /// What the Run screen remembers.
 #[derive(Default)]
@@ -78,6 +83,12 @@ pub fn on_view(state: &mut State, view: Box<RunView>) {
             || before.current != view.current
             || std::mem::discriminant(&before.waiting) != std::mem::discriminant(&view.waiting)
     });
+    let late = |view: &RunView| view.steps.get(view.current).is_some_and(|step| step.overdue);
+    let newly_late = late(&view)
+        && !run
+            .view
+            .as_ref()
+            .is_some_and(|before| before.run == view.run && before.current == view.current && late(before));
     run.answered = false;
     run.complaint = None;
     if moved {
@@ -87,7 +98,10 @@ pub fn on_view(state: &mut State, view: Box<RunView>) {
         run.who = false;
         run.in_evidence = false;
     }
-    if let Waiting::Confirmation { wrong: Some(wrong), .. } = &view.waiting {
+    if let Waiting::Confirmation { wrong: Some(wrong), .. }
+    | Waiting::Value { wrong: Some(wrong), .. }
+    | Waiting::Approval { wrong: Some(wrong), .. } = &view.waiting
+    {
         run.complaint = Some(visible(wrong).into_owned());
     }
     run.evidence.go_to_end();
@@ -98,14 +112,25 @@ pub fn on_view(state: &mut State, view: Box<RunView>) {
     } else if moved && state.screen != Screen::Run && state.run.live() && !state.run.at_work() {
         state.say(Words::plain("the run waits for you: 3 shows it"));
     }
+    if newly_late {
+        state.say(Words::plain("the deadline of this step has passed; the journal keeps that"));
+    }
 }
 
 /// Whether letters go into a line of text.
 #[must_use]
 pub fn typing(state: &State) -> bool {
+    state.run.waiting().is_some_and(takes_text)
+}
+
+fn takes_text(waiting: &Waiting) -> bool {
     matches!(
-        state.run.waiting(),
-        Some(Waiting::Attestation | Waiting::Confirmation { .. } | Waiting::MfaCode { .. })
+        waiting,
+        Waiting::Attestation
+            | Waiting::Confirmation { .. }
+            | Waiting::Approval { .. }
+            | Waiting::MfaCode { .. }
+            | Waiting::Value { typed: true, .. }
     )
 }
 
@@ -124,7 +149,14 @@ pub fn takes(state: &mut State, key: KeyEvent) -> bool {
 /// Pastes into a note; the gate's confirmation has to be typed.
 pub fn on_paste(state: &mut State, text: &str) {
     match state.run.waiting() {
-        Some(Waiting::Attestation | Waiting::MfaCode { .. }) => state.run.input.insert(text),
+        Some(
+            Waiting::Attestation
+            | Waiting::MfaCode { .. }
+            | Waiting::Approval { .. }
+            | Waiting::Value { typed: true, .. },
+        ) => {
+            state.run.input.insert(text);
+        }
         Some(Waiting::Confirmation { .. }) => {
             state.run.complaint = Some("pasting is not taken here: the name has to be typed".to_owned());
         }
@@ -139,6 +171,17 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
     let of = |command, word| (key(command), word);
     let mut hints = match state.run.waiting() {
         Some(Waiting::Program(_)) => vec![],
+        Some(Waiting::Time { .. }) => {
+            vec![of(Command::Open, "do not wait"), of(Command::Back, "leave the run")]
+        }
+        Some(Waiting::Value { .. }) => vec![
+            ("↑↓".to_owned(), "choose"),
+            of(Command::Open, "take it"),
+            of(Command::Back, "leave the run"),
+        ],
+        Some(Waiting::Approval { .. }) => {
+            vec![of(Command::Open, "they agreed"), of(Command::Back, "leave the run")]
+        }
         Some(Waiting::Proceed { .. }) => vec![of(Command::Open, "go on"), of(Command::Back, "leave the run")],
         Some(Waiting::Attestation) => vec![of(Command::Open, "done"), of(Command::Back, "leave the run")],
         Some(Waiting::Choice { .. }) => vec![("↑↓".to_owned(), "choose"), of(Command::Open, "answer")],
@@ -151,6 +194,13 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
         ],
         Some(Waiting::MfaCode { .. }) => {
             vec![of(Command::Open, "when it is typed"), of(Command::Back, "leave, nothing happens")]
+        }
+        Some(Waiting::Failed { otherwise: Some(_), .. }) => {
+            vec![
+                ("↑↓".to_owned(), "choose"),
+                of(Command::Open, "do that"),
+                of(Command::Back, "leave the run"),
+            ]
         }
         Some(Waiting::Failed { .. }) => {
             vec![of(Command::Open, "try again"), of(Command::Back, "leave the run")]
@@ -173,18 +223,17 @@ pub fn hints(state: &State) -> Vec<(String, &'static str)> {
 /// Answers a command.
 pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     let run = &mut state.run;
-    if let Some(Waiting::Choice { options, .. }) = run.view.as_ref().map(|view| &view.waiting) {
-        match command {
-            Command::Up => {
-                run.choice = run.choice.saturating_sub(1);
-                return Vec::new();
-            }
-            Command::Down => {
-                run.choice = (run.choice + 1).min(options.len().saturating_sub(1));
-                return Vec::new();
-            }
-            _ => {}
+    let last = run.waiting().map_or(0, options_of).saturating_sub(1);
+    match command {
+        Command::Up if last > 0 && !run.in_evidence => {
+            run.choice = run.choice.saturating_sub(1);
+            return Vec::new();
         }
+        Command::Down if last > 0 && !run.in_evidence => {
+            run.choice = (run.choice + 1).min(last);
+            return Vec::new();
+        }
+        _ => {}
     }
     let scroll = if run.in_evidence { &mut run.evidence } else { &mut run.text };
     if scroll.on_command(command) {
@@ -214,6 +263,17 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     Vec::new()
 }
 
+/// How many options what is waited for offers.
+fn options_of(waiting: &Waiting) -> usize {
+    match waiting {
+        Waiting::Choice { options, .. } => options.len(),
+        Waiting::Value { offers, .. } => offers.len(),
+        // Try again, or go on without.
+        Waiting::Failed { otherwise: Some(_), .. } => 2,
+        _ => 0,
+    }
+}
+
 /// Opens or closes what depends on the key of the plan that waits at the gate.
 fn who(state: &mut State) -> Vec<Action> {
     let Some(Waiting::Confirmation { preview, .. }) = state.run.waiting() else {
@@ -235,7 +295,21 @@ fn answer(state: &mut State) -> Vec<Action> {
     let run = &mut state.run;
     let typed = run.input.text().to_owned();
     let ask = match run.view.as_ref().map(|view| &view.waiting) {
-        Some(Waiting::Proceed { .. } | Waiting::Failed { .. }) => Ask::Proceed,
+        Some(Waiting::Failed { otherwise: Some(_), .. }) if run.choice == 1 => Ask::GoOn,
+        Some(Waiting::Proceed { .. } | Waiting::Failed { .. } | Waiting::Time { .. }) => Ask::Proceed,
+        Some(Waiting::Value { offers, .. }) => match (typed.trim(), offers.get(run.choice)) {
+            ("", Some(offer)) => Ask::Answer { value: offer.value.clone() },
+            ("", None) => {
+                run.complaint = Some("nothing was typed, and nothing is offered".to_owned());
+                return Vec::new();
+            }
+            (typed, _) => Ask::Answer { value: typed.to_owned() },
+        },
+        Some(Waiting::Approval { .. }) => {
+            let (names, note) = typed.split_once(':').unwrap_or((&typed, ""));
+            let by = names.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+            Ask::Approved { by: by.collect(), note: note.trim().to_owned() }
+        }
         Some(Waiting::Attestation) => Ask::Attest { note: typed.trim().to_owned() },
         Some(Waiting::Choice { options, .. }) => match options.get(run.choice) {
             Some(option) => Ask::Choose { option: option.clone() },
@@ -281,7 +355,12 @@ fn leave(state: &mut State) -> Vec<Action> {
             state.screen = Screen::Runbooks;
             Vec::new()
         }
-        Some(Waiting::Attestation | Waiting::MfaCode { .. }) if !state.run.input.text().is_empty() => {
+        Some(
+            Waiting::Attestation
+            | Waiting::MfaCode { .. }
+            | Waiting::Approval { .. }
+            | Waiting::Value { typed: true, .. },
+        ) if !state.run.input.text().is_empty() => {
             state.run.input.clear();
             Vec::new()
         }
@@ -313,7 +392,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     };
     title(state, &view, buf, Rect { height: 1, ..area });
     let prompt = prompt_lines(state, &view, usize::from(area.width.saturating_sub(4)));
-    let typed = u16::from(matches!(view.waiting, Waiting::Attestation | Waiting::MfaCode { .. }));
+    let typed = u16::from(has_line(&view.waiting) || matches!(view.waiting, Waiting::MfaCode { .. }));
     let high =
         u16::try_from(prompt.len()).unwrap_or(u16::MAX).saturating_add(2 + typed).min(area.height * 2 / 3);
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1 + high), ..area };
@@ -322,6 +401,12 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     panes(state, &view, buf, body);
     draw_prompt(state, &view, &prompt, buf, bottom);
     state.run.view = Some(view);
+}
+
+/// Whether what is typed stands under the prompt. The gate's own screen has a line of its own, and a code of an MFA
+/// device is never echoed.
+fn has_line(waiting: &Waiting) -> bool {
+    takes_text(waiting) && !matches!(waiting, Waiting::Confirmation { .. } | Waiting::MfaCode { .. })
 }
 
 fn title(state: &State, view: &RunView, buf: &mut Buffer, line: Rect) {
@@ -370,7 +455,7 @@ fn panes(state: &mut State, view: &RunView, buf: &mut Buffer, area: Rect) {
     let (_, text) = panel::beside(buf, text, text.width, rule);
     let (_, evidence) = panel::beside(buf, evidence, evidence.width, rule);
     let page = view.steps.get(view.current).or(view.steps.last());
-    let lines = page.map_or_else(Vec::new, |step| markdown::render(&step.text, &state.theme));
+    let lines = page.map_or_else(Vec::new, |step| page_lines(state, view, step));
     state.run.text.draw(buf, text, &state.theme, &lines);
     let tone = if state.run.in_evidence { Tone::Accent } else { Tone::Heading };
     buf.set_stringn(evidence.x, evidence.y, "EVIDENCE", usize::from(evidence.width), state.theme.tone(tone));
@@ -381,6 +466,18 @@ fn panes(state: &mut State, view: &RunView, buf: &mut Buffer, area: Rect) {
         ..evidence
     };
     state.run.evidence.draw(buf, evidence, &state.theme, &lines);
+}
+
+/// The step's text, then what the program does there and what follows a failure, and what the run knows by now.
+fn page_lines(state: &State, view: &RunView, step: &StepView) -> Vec<Paragraph> {
+    let dim = |text: String| Paragraph::hanging(Line::styled(text, state.theme.tone(Tone::Dim)), 2);
+    let mut lines = markdown::render(&step.text, &state.theme);
+    if !lines.is_empty() {
+        lines.push(Paragraph::default());
+    }
+    lines.push(dim(format!("→ {}", visible(&step.does))));
+    lines.extend(view.values.iter().map(|(word, value)| dim(format!("= {word}: {}", visible(value)))));
+    lines
 }
 
 fn evidence_lines(state: &State, view: &RunView) -> Vec<Paragraph> {
@@ -442,30 +539,71 @@ fn step_line(state: &State, step: &StepView) -> Paragraph {
 fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>> {
     let theme = &state.theme;
     let say = |text: String, tone: Tone| Paragraph::hanging(Line::styled(text, theme.tone(tone)), 2);
-    let undo = view.undo.map(|operation| format!("u takes it back ({operation})"));
+    let undo = view.undo.as_ref().map(|operation| format!("u takes it back ({operation})"));
     let lines = match &view.waiting {
         Waiting::Program(work) => vec![say(format!("… {}", visible(work)), Tone::Accent)],
         Waiting::Proceed { what } => vec![say(format!("enter: {}", visible(what)), Tone::Strong)],
         Waiting::Attestation => {
             vec![say("Done? Write a note for the journal, then enter.".to_owned(), Tone::Strong)]
         }
+        Waiting::Time { until, what } => {
+            let left = left(until.duration_since(state.now));
+            vec![
+                say(
+                    format!("… until {} ({left}): {}", until.strftime("%H:%M:%SZ"), visible(what)),
+                    Tone::Accent,
+                ),
+                say("enter does not wait".to_owned(), Tone::Dim),
+            ]
+        }
         Waiting::Choice { question, options } => {
             let mut lines = vec![say(visible(question).into_owned(), Tone::Strong)];
-            for (at, option) in options.iter().enumerate() {
-                let (mark, tone) =
-                    if at == state.run.choice { ("▸", Tone::Accent) } else { (" ", Tone::Text) };
-                lines.push(say(format!("{mark} {}", visible(option)), tone));
+            lines.extend(options_lines(state, options.iter().map(|option| visible(option).into_owned())));
+            lines
+        }
+        Waiting::Value { question, offers, typed, .. } => {
+            let mut lines = vec![say(visible(question).into_owned(), Tone::Strong)];
+            // One line each: the marked one stands below in full.
+            let line = |offer: &Offer| {
+                let line = format!("{}  {}", tail(&visible(&offer.value)), visible(&offer.told));
+                fit(&line, room.saturating_sub(2)).into_owned()
+            };
+            lines.extend(options_lines(state, offers.iter().map(line)));
+            let marked = offers.get(state.run.choice).map(|offer| visible(&offer.value).into_owned());
+            lines.extend(marked.map(|value| say(format!("= {value}"), Tone::Dim)));
+            if offers.is_empty() {
+                lines.push(say("nothing was found that could be offered".to_owned(), Tone::Dim));
+            }
+            if *typed {
+                lines.push(say("enter takes the one marked, or what is typed:".to_owned(), Tone::Dim));
             }
             lines
         }
+        Waiting::Approval { by, people, .. } => vec![
+            say(format!("Who agreed? {people} at least: {}", visible(by)), Tone::Strong),
+            say("Write NAME, NAME: how you know. Then enter.".to_owned(), Tone::Dim),
+        ],
         Waiting::MfaCode { device, duty, wrong } => mfa::lines(state, device, *duty, wrong.as_deref()),
         // Drawn by the gate's own screen.
         Waiting::Confirmation { .. } => Vec::new(),
-        Waiting::Failed { reason, next } => vec![
-            say(format!("✗ {}", visible(reason)), Tone::Bad),
-            say(visible(next).into_owned(), Tone::Text),
-            say("enter tries again · esc leaves the run, which the journal keeps".to_owned(), Tone::Dim),
-        ],
+        Waiting::Failed { reason, next, otherwise } => {
+            let mut lines = vec![
+                say(format!("✗ {}", visible(reason)), Tone::Bad),
+                say(visible(next).into_owned(), Tone::Text),
+            ];
+            match otherwise {
+                Some(title) => {
+                    let options =
+                        ["try again".to_owned(), format!("go on without it, to: {}", visible(title))];
+                    lines.extend(options_lines(state, options.into_iter()));
+                }
+                None => lines.push(say(
+                    "enter tries again · esc leaves the run, which the journal keeps".to_owned(),
+                    Tone::Dim,
+                )),
+            }
+            lines
+        }
         Waiting::Finished { summary, .. } => {
             let mut lines = vec![say(format!("✓ {}", visible(summary)), Tone::Good)];
             lines.extend(undo.map(|undo| say(undo, Tone::Strong)));
@@ -473,13 +611,46 @@ fn prompt_lines(state: &State, view: &RunView, room: usize) -> Vec<Line<'static>
         }
         Waiting::Left => vec![say("left: nothing more happens. c goes on with it".to_owned(), Tone::Notice)],
     };
+    let complaint = state.run.complaint.iter().filter(|_| has_line(&view.waiting));
+    let lines: Vec<Paragraph> =
+        lines.into_iter().chain(complaint.map(|wrong| say(format!("✗ {wrong}"), Tone::Bad))).collect();
     wrap(&lines, room)
+}
+
+/// What tells long values apart: their end.
+fn tail(value: &str) -> String {
+    let letters = value.chars().count();
+    if letters <= VALUE {
+        return value.to_owned();
+    }
+    std::iter::once('…').chain(value.chars().skip(letters - VALUE + 1)).collect()
+}
+
+/// The options around the marked one, and how many more there are.
+fn options_lines(state: &State, options: impl ExactSizeIterator<Item = String>) -> Vec<Paragraph> {
+    let (count, chosen) = (options.len(), state.run.choice);
+    let first = chosen.saturating_sub(OPTIONS / 2).min(count.saturating_sub(OPTIONS));
+    let mut lines: Vec<Paragraph> = options
+        .enumerate()
+        .skip(first)
+        .take(OPTIONS)
+        .map(|(at, option)| {
+            let (mark, tone) = if at == chosen { ("▸", Tone::Accent) } else { (" ", Tone::Text) };
+            Paragraph::hanging(Line::styled(format!("{mark} {option}"), state.theme.tone(tone)), 2)
+        })
+        .collect();
+    if count > OPTIONS {
+        let told = format!("  {} of {count}", chosen + 1);
+        lines.push(Line::styled(told, state.theme.tone(Tone::Dim)).into());
+    }
+    lines
 }
 
 fn draw_prompt(state: &State, view: &RunView, lines: &[Line<'static>], buf: &mut Buffer, area: Rect) {
     let theme = &state.theme;
     let (title, border, tone) = match &view.waiting {
         Waiting::Program(_) => ("AT WORK", theme.border, Tone::Heading),
+        Waiting::Time { .. } => ("WAITS FOR THE TIME", theme.border, Tone::Heading),
         Waiting::Failed { .. } => ("STOPPED", theme.border_danger, Tone::Bad),
         Waiting::Finished { .. } => ("FINISHED", theme.border, Tone::Good),
         Waiting::Left => ("LEFT", theme.border, Tone::Notice),
@@ -490,7 +661,7 @@ fn draw_prompt(state: &State, view: &RunView, lines: &[Line<'static>], buf: &mut
         buf.set_line(inner.x, y, line, inner.width);
     }
     let y = inner.y.saturating_add(u16::try_from(lines.len()).unwrap_or(u16::MAX));
-    if matches!(view.waiting, Waiting::Attestation) && y < inner.bottom() {
+    if has_line(&view.waiting) && y < inner.bottom() {
         let (x, _) = buf.set_stringn(inner.x, y, "› ", usize::from(inner.width), theme.tone(Tone::Accent));
         let field = Rect { x, y, width: inner.right().saturating_sub(x), height: 1 };
         state.run.input.draw(buf, field, theme.input);

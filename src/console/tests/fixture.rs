@@ -124,7 +124,7 @@ pub fn pair(cek: &str, database_name: &str, key: u32) -> Pair {
     Pair {
         cek: cek.into(),
         cek_id: 7,
-        cmk: CmkRef {
+        cmk: Arc::new(CmkRef {
             database: database(database_name),
             name: format!("CMK_{key}").as_str().into(),
             provider: "AWS_KMS_PROVIDER".into(),
@@ -132,26 +132,29 @@ pub fn pair(cek: &str, database_name: &str, key: u32) -> Pair {
             link: KeyLink::Key { arn },
             place: KeyPlace::default(),
             siblings: 0,
-        },
+        }),
         algorithm: "RSA_OAEP".into(),
         envelope: Envelope::Common { key_path: "x".into(), ciphertext_bytes: 184, signature_bytes: 256 },
         envelope_mismatch: false,
         rotating: false,
         columns: ["Email", "Phone", "IBAN"]
             .map(|name| EncryptedColumn {
+                database: None,
                 schema: "dbo".into(),
                 table: "Users".into(),
                 name: name.into(),
                 column_key_id: 7,
                 encryption: EncryptionType::Randomized,
             })
-            .into(),
+            .into_iter()
+            .collect(),
     }
 }
 
 fn linked(mut pair: Pair, path: &str, link: KeyLink) -> Row {
-    pair.cmk.key_path = path.into();
-    pair.cmk.link = link;
+    let cmk = Arc::make_mut(&mut pair.cmk);
+    cmk.key_path = path.into();
+    cmk.link = link;
     Row::Pair(pair)
 }
 
@@ -462,7 +465,7 @@ pub fn preview() -> Preview {
         key: arn(1),
         key_name: "buzz-tutor/user-data".into(),
         operation: Operation::DisableKey,
-        observed: Observed { state: KeyState::Enabled, at: now() - SignedDuration::from_secs(2) },
+        observed: Observed::state(KeyState::Enabled, now() - SignedDuration::from_secs(2)),
         incident: incident(),
         cek: Some("CEK_User_12345".into()),
         reason: "key named in the alert of 13:50Z".into(),
@@ -472,6 +475,8 @@ pub fn preview() -> Preview {
     Preview {
         digest: plan.digest().unwrap(),
         production: true,
+        change: Vec::new(),
+        regions: Vec::new(),
         dependents: Dependents::of(&arn(1), &inventory()),
         column_key_cache: SignedDuration::from_hours(2),
         calls: vec![
@@ -488,6 +493,7 @@ pub fn preview() -> Preview {
         ],
         approvals_needed: 0,
         must_type: "buzz-tutor/user-data production".into(),
+        may_override: false,
         plan,
     }
 }
@@ -508,6 +514,9 @@ pub fn run(waiting: Waiting) -> RunView {
         status,
         finished: (status == StepStatus::Done).then_some(at),
         deadline: (status == StepStatus::Now).then(|| now() + SignedDuration::from_mins(4)),
+        overdue: false,
+        does: "plans disable-key, asks, and carries it out through the gate · within 5 m".into(),
+        if_it_fails: None,
     };
     RunView {
         run: 12,
@@ -516,6 +525,7 @@ pub fn run(waiting: Waiting) -> RunView {
         key: Some(arn(1)),
         key_name: Some("buzz-tutor/user-data".into()),
         started: at,
+        values: Vec::new(),
         steps: vec![
             step("Confirm the target", StepStatus::Done, "Compare."),
             step("Read the key's state", StepStatus::Done, "Reads."),

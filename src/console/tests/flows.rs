@@ -16,7 +16,7 @@ use crate::model::pair::Inventory;
 use crate::model::seen::{Cause, NotVisible, Seen};
 use crate::model::source::Source;
 use crate::model::text::Untrusted;
-use crate::respond::view::{Ask, Standing, Target, Told, Unfinished, Waiting};
+use crate::respond::view::{Ask, Offer, Standing, Target, Told, Unfinished, Waiting};
 use crate::trail::{KeyTrail, Store, TrailView};
 
 const SIZE: (u16, u16) = (100, 30);
@@ -156,7 +156,33 @@ async fn each_kind_of_waiting_is_answered_by_enter_once() {
     bench.tell(run(Waiting::Choice { question: "?".into(), options: vec!["a".into(), "b".into()] })).await;
     bench.keys("<down><enter>").await;
     assert_eq!(bench.asked(), [Ask::Choose { option: "b".into() }]);
-    bench.tell(run(Waiting::Failed { reason: "no".into(), next: "again".into() })).await;
+    bench.tell(run(Waiting::Failed { reason: "no".into(), next: "again".into(), otherwise: None })).await;
+    bench.keys("<enter>").await;
+    assert_eq!(bench.asked(), [Ask::Proceed]);
+    let otherwise = Some("Later".to_owned());
+    bench.tell(run(Waiting::Failed { reason: "no".into(), next: "again".into(), otherwise })).await;
+    bench.keys("<down><enter>").await;
+    assert_eq!(bench.asked(), [Ask::GoOn]);
+    bench.tell(run(Waiting::Time { until: fixture::now(), what: "it goes on".into() })).await;
+    bench.keys("<enter>").await;
+    assert_eq!(bench.asked(), [Ask::Proceed]);
+    let offers = ["a", "b"].map(|value| Offer { value: value.into(), told: "t".into() }).to_vec();
+    let asks = |typed| Waiting::Value { question: "?".into(), offers: offers.clone(), typed, wrong: None };
+    bench.tell(run(asks(false))).await;
+    bench.keys("<down>x<enter>").await;
+    assert_eq!(
+        bench.asked(),
+        [Ask::Answer { value: "b".into() }],
+        "letters are no answer where none is taken"
+    );
+    bench.tell(run(asks(true))).await;
+    bench.keys("q:role/x<enter>").await;
+    assert_eq!(bench.asked(), [Ask::Answer { value: "q:role/x".into() }]);
+    bench.tell(run(Waiting::Approval { by: "the owner".into(), people: 2, wrong: None })).await;
+    bench.keys("Bea, Carl: by telephone: both<enter>").await;
+    let by = vec!["Bea".to_owned(), "Carl".to_owned()];
+    assert_eq!(bench.asked(), [Ask::Approved { by, note: "by telephone: both".into() }]);
+    bench.tell(run(Waiting::Failed { reason: "no".into(), next: "again".into(), otherwise: None })).await;
     bench.keys("<enter>").await;
     assert_eq!(bench.asked(), [Ask::Proceed]);
     bench.tell(Told::Refused { reason: "the role is gone".into() }).await;

@@ -4,6 +4,7 @@ mod finding;
 mod fixture;
 mod flows;
 mod pictures;
+mod runbooks;
 mod simulated;
 mod sizes;
 mod terminal;

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use super::{Bench, fixture};
 use crate::console::theme::ThemeName;
 use crate::console::{Face, Mode, PretendDevice};
+use crate::gate::Preview;
+use crate::model::aspect::Aspect;
 use crate::model::event::Severity;
 use crate::model::plan::Operation;
 use crate::model::seen::{Cause, NotVisible, Seen};
-use crate::respond::view::{Standing, StandingChange, Told, Unfinished, Waiting};
+use crate::respond::view::{Offer, Standing, StandingChange, Told, Unfinished, Waiting};
+use crate::settings::Environment;
 use crate::trail::{KeyTrail, TrailView};
 
 const NARROW: (u16, u16) = (80, 24);
@@ -135,6 +138,7 @@ async fn several_environments() {
     held("several_80x24", &super::finding::three(NARROW).await.bench);
     let three = super::finding::three(WIDE).await;
     held("several_160x45", &three.bench);
+    held("several_events_160x45", three.bench.keys("2").await);
     held("several_health_160x45", three.bench.keys("5").await);
 }
 
@@ -196,10 +200,56 @@ async fn a_run() {
         held(&format!("run_{name}"), &bench);
         bench.tell(Told::Run(Box::new(fixture::run(Waiting::Attestation)))).await;
         held(&format!("run_attest_{name}"), bench.keys("asked the owner").await);
-        let failed =
-            Waiting::Failed { reason: "kms:DisableKey was denied".into(), next: "ask for the role".into() };
+        let failed = Waiting::Failed {
+            reason: "kms:DisableKey was denied".into(),
+            next: "ask for the role".into(),
+            otherwise: None,
+        };
         bench.tell(Told::Run(Box::new(fixture::run(failed)))).await;
         held(&format!("run_failed_{name}"), &bench);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_asks() {
+    let offer = |value: &str, told: &str| Offer { value: value.into(), told: told.into() };
+    let offers =
+        (1..=9).map(|n| offer(&format!("arn:aws:iam::111122223333:role/app-{n}"), "12 calls, last 13:58Z"));
+    let value = Waiting::Value {
+        question: "Who is to be denied? Pick one, or type the ARN of an IAM user or role.".into(),
+        offers: offers.collect(),
+        typed: true,
+        wrong: None,
+    };
+    let approval = Waiting::Approval {
+        by: "whoever owns the data under this key".into(),
+        people: 2,
+        wrong: Some("2 must agree, and 1 named: write NAME, NAME: how you know".into()),
+    };
+    let time = Waiting::Time {
+        until: fixture::now() + jiff::SignedDuration::from_secs(95),
+        what: "it is tried again (2 of 6): nobody has used the key with success since 13:58Z".into(),
+    };
+    let failed = Waiting::Failed {
+        reason: "RDS: buzz-prod-1 is starting".into(),
+        next: "Starting takes some minutes. Wait, then try again".into(),
+        otherwise: Some("See that clients work".into()),
+    };
+    for (name, waiting, keys) in [
+        ("value", value, "<down><down><down><down><down>"),
+        ("approval", approval, "Bea: by telephone"),
+        ("time", time, ""),
+        ("otherwise", failed, "<down>"),
+    ] {
+        let bench = Bench::respond(NARROW).await;
+        let mut view = fixture::run(waiting);
+        view.values = vec![("grant", "546fe02339f74a2f".into())];
+        if name == "time" {
+            let step = &mut view.steps[2];
+            (step.overdue, step.deadline) = (true, Some(fixture::now() - jiff::SignedDuration::from_mins(3)));
+        }
+        bench.tell(Told::Run(Box::new(view))).await;
+        held(&format!("run_{name}_80x24"), bench.keys(keys).await);
     }
 }
 
@@ -220,6 +270,39 @@ async fn the_gate() {
         view.current = view.steps.len();
         bench.tell(Told::Run(Box::new(view))).await;
         held(&format!("finished_{name}"), &bench);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_gate_before_what_is_for_good_and_what_shuts_out() {
+    let principal = "arn:aws:iam::111122223333:role/app-decryptor".to_owned();
+    let digest = crate::model::plan::Digest("ab".repeat(32));
+    let grant = crate::model::operation::tests::each()[6].clone();
+    for (name, operation, beside) in [
+        ("deletion", Operation::ScheduleKeyDeletion { days: 30 }, None),
+        (
+            "denial",
+            Operation::DenyPrincipal { principal },
+            Some(Aspect::Policy { policy_digest: digest, denied: false }),
+        ),
+        ("grant", grant.clone(), crate::model::operation::tests::observed(&grant).beside),
+    ] {
+        let mut plan = fixture::preview().plan;
+        plan.operation = operation;
+        plan.observed.beside = beside;
+        let environment = Environment {
+            production: true,
+            alert_topic: Some("arn:aws:sns:eu-west-1:111122223333:alerts".into()),
+            ..crate::cloud::canned::environment()
+        };
+        let dependents = fixture::preview().dependents;
+        let acting_as = "emergency-key-admin, MFA code asked next, for 15 min".to_owned();
+        let preview = Preview::of(plan, dependents, &environment, acting_as).unwrap();
+        let wrong = preview.plan.key_name.clone();
+        let preview = Box::new(preview);
+        let bench = Bench::respond((100, 60)).await;
+        bench.tell(Told::Run(Box::new(fixture::run(Waiting::Confirmation { preview, wrong: None })))).await;
+        held(&format!("gate_{name}"), bench.keys(&format!("{wrong}<enter>")).await);
     }
 }
 

@@ -44,7 +44,7 @@ fn waitings() -> [Waiting; 7] {
         Waiting::Attestation,
         Waiting::Choice { question: "which?".into(), options: vec!["a".into(), "b".into()] },
         Waiting::Confirmation { preview: Box::new(fixture::preview()), wrong: Some("no".into()) },
-        Waiting::Failed { reason: "r".repeat(300), next: "n".into() },
+        Waiting::Failed { reason: "r".repeat(300), next: "n".into(), otherwise: None },
         Waiting::Left,
     ]
 }

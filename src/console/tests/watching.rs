@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use ratatui::crossterm::event::Event as Input;
 
+use super::finding::three;
 use super::{Bench, fixture};
 use crate::console::Mode;
 use crate::detect::Finding;
@@ -177,4 +178,62 @@ async fn times_are_asked_for_like_everything_else() {
     assert!(shown.contains("PutKeyPolicy") && !shown.contains("Decrypt") && !shown.contains("DisableKey"));
     bench.keys("/<ctrl-u>at:25<enter>").await;
     assert!(bench.screen().contains("`at:` takes a UTC time"), "{}", bench.screen());
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_several_environments_are_one_list() {
+    let three = three((140, 40)).await;
+    let bench = &three.bench;
+    three.trail.send_replace(trail_with(&[(20, 1, "CreateGrant", None)]));
+    bench.keys("2").await;
+    let shown = rows(bench);
+    let first: Vec<&str> = shown.lines().take(2).collect();
+    assert!(first[0].contains("CreateGrant") && first[0].contains("staging"), "the newest first\n{shown}");
+    assert!(first[1].contains("DisableKey"), "{shown}");
+    assert!(shown.matches("production").count() > 2 && shown.matches("staging").count() > 3, "{shown}");
+    bench.keys("/env:staging<enter>").await;
+    let shown = rows(bench);
+    assert!(!shown.contains("production") && shown.contains("CreateGrant"), "{shown}");
+    assert!(bench.screen().contains("▸STAGING"), "{}", bench.screen());
+    bench.keys("<esc>").await;
+    assert!(bench.screen().contains("▸STAGING"), "the newest is its");
+    bench.keys("EE").await;
+    assert!(bench.screen().contains("environment: production"), "{}", bench.screen());
+    assert!(bench.screen().contains("▸PRODUCTION"), "{}", bench.screen());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alarm_of_several_environments_says_which_and_leads_there() {
+    let three = three((140, 40)).await;
+    let bench = &three.bench;
+    let new = trail_with(&[(12, 0, "PutKeyPolicy", Some("kms-key-policy-public"))]);
+    three.trail.send_replace(new);
+    bench.settle().await;
+    assert!(bench.screen().contains("STAGING: somebody did it, event 12"), "{}", bench.screen());
+    bench.keys("a").await;
+    assert!(bench.screen().contains("▸STAGING"), "{}", bench.screen());
+    assert!(bench.screen().contains("changed the policy of"), "{}", bench.screen());
+}
+
+#[tokio::test(start_paused = true)]
+async fn rotations_that_did_not_come_are_counted_beside_the_events() {
+    let bench = Bench::watch(SIZE).await;
+    let before = fixture::trail();
+    let overdue = Finding {
+        id: "kms-rotation-overdue/key".into(),
+        events: Vec::new(),
+        ..fixture::finding("kms-rotation-overdue", 1, 600, Severity::Notice)
+    };
+    let findings: Vec<Finding> = before.findings.iter().cloned().chain([overdue]).collect();
+    bench.trail.send_replace(Arc::new(TrailView { findings: findings.into(), ..before }));
+    bench.keys("2").await;
+    assert!(bench.screen().contains("1 rotation overdue: 1 shows it"), "{}", bench.screen());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_span_of_time_is_asked_for_like_everything_else() {
+    let bench = Bench::watch(SIZE).await;
+    bench.trail.send_replace(trail_with(&[(30, 3, "Encrypt", None), (31, 200, "Sign", None)]));
+    bench.keys("2/since:2h<enter>").await;
+    assert!(rows(&bench).contains("Encrypt") && !rows(&bench).contains("Sign"), "{}", bench.screen());
 }

@@ -25,12 +25,20 @@ pub struct Column {
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
     pub text: Cow<'static, str>,
+    /// A mark after the text, which is cut before the mark is.
+    pub mark: Cow<'static, str>,
     pub tone: Tone,
 }
 
 impl Cell {
     pub fn new(text: impl Into<Cow<'static, str>>, tone: Tone) -> Self {
-        Self { text: text.into(), tone }
+        Self { text: text.into(), mark: Cow::default(), tone }
+    }
+
+    /// The same with a mark.
+    #[must_use]
+    pub fn marked(self, mark: impl Into<Cow<'static, str>>) -> Self {
+        Self { mark: mark.into(), ..self }
     }
 }
 
@@ -200,8 +208,10 @@ impl Table<'_> {
 fn put(buf: &mut Buffer, line: Rect, theme: &Theme, places: &[Option<(u16, u16)>], cells: &[Cell]) {
     for (cell, place) in cells.iter().zip(places) {
         if let Some((x, room)) = place {
-            let text = fit(&cell.text, usize::from(*room));
-            buf.set_stringn(line.x + x, line.y, text, usize::from(*room), theme.tone(cell.tone));
+            let (room, tone) = (usize::from(*room), theme.tone(cell.tone));
+            let text = fit(&cell.text, room.saturating_sub(width(&cell.mark)));
+            let (end, _) = buf.set_stringn(line.x + x, line.y, &text, room, tone);
+            buf.set_stringn(end, line.y, &cell.mark, room.saturating_sub(width(&text)), tone);
         }
     }
 }

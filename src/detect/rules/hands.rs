@@ -29,7 +29,8 @@ pub(super) static ROOT: Rule = Rule {
         "Ask who holds the root credentials; change them and look at what else was done, if nobody meant this.",
     ),
     references: &[
-        "CIS AWS Foundations 1.7 and 4.3",
+        "CIS AWS Foundations 4.3",
+        "AWS Security Hub CloudWatch.1",
         "Sigma aws_root_account_usage",
         "Panther aws_console_root_login",
         "NIST SP 800-53r5 AC-6(9)",

@@ -19,6 +19,7 @@ pub(super) static DISABLED: Rule = Rule {
     ),
     references: &[
         "CIS AWS Foundations 4.7 (5.7 in v6)",
+        "AWS Security Hub CloudWatch.7",
         "Elastic impact_kms_cmk_disabled_or_scheduled_for_deletion",
         "Panther aws_kms_cmk_loss",
         "NIST SP 800-53r5 SC-12",
@@ -51,6 +52,8 @@ pub(super) static DELETION_SCHEDULED: Rule = Rule {
     references: &[
         "CIS AWS Foundations 4.7 (5.7 in v6)",
         "AWS Security Hub KMS.3",
+        "AWS Security Hub CloudWatch.7",
+        "Prowler kms_cmk_not_deleted_unintentionally",
         "Elastic impact_kms_cmk_disabled_or_scheduled_for_deletion",
         "Panther aws_kms_cmk_loss",
         "PCI DSS v4.0.1 3.7.5",

@@ -21,6 +21,7 @@ pub(super) static PUBLIC: Rule = Rule {
     next: PUT_BACK,
     references: &[
         "AWS Security Hub KMS.5",
+        "Prowler kms_key_not_publicly_accessible",
         "Elastic defense_evasion_kms_key_policy_put",
         "NIST SP 800-53r5 AC-6",
         "PCI DSS v4.0.1 3.6.1",

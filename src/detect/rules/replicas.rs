@@ -16,7 +16,7 @@ pub(super) static REPLICATED: Rule = Rule {
     next: Next::say(
         "If nobody meant it, drop the replica too, and look into that Region's trail; else add the Region to the settings.",
     ),
-    references: &["NIST SP 800-53r5 SC-12", "PCI DSS v4.0.1 3.6.1"],
+    references: &["Prowler kms_cmk_not_multi_region", "NIST SP 800-53r5 SC-12", "PCI DSS v4.0.1 3.6.1"],
     techniques: &[technique::CLOUD_STORAGE],
     examples: EXAMPLES,
     judge: Judge::Calls { service: KMS, names: &["ReplicateKey"], judge: replicated },

@@ -17,8 +17,9 @@ pub(super) static DISABLED: Rule = Rule {
         "Ask why; switch rotation on again (kms:EnableKeyRotation) with the period that the house keeps.",
     ),
     references: &[
-        "CIS AWS Foundations 3.6",
+        "CIS AWS Foundations 3.6 (v3 to v5)",
         "AWS Security Hub KMS.4",
+        "Prowler kms_cmk_rotation_enabled",
         "PCI DSS v4.0.1 3.7.4",
         "NIST SP 800-53r5 SC-12",
     ],
@@ -61,7 +62,9 @@ fn period(particulars: Option<&Particulars>) -> Option<u32> {
 fn lengthened(look: &Look<'_>) -> Option<Verdict> {
     let days = period(look.particulars())?;
     let (did, to_do) = ("set the rotation of", "set the rotation of");
-    if let Some(longest) = look.house.context.rotation_days.filter(|longest| days > *longest) {
+    if let Some(longest) =
+        look.house.context.longest_period(look.key().as_ref()).filter(|longest| days > *longest)
+    {
         let what = format!("{} to every {days} days, where the house allows {longest}", look.key_words());
         return look.says(LENGTHENED.severity, did, to_do, what);
     }
@@ -78,7 +81,7 @@ pub(in crate::detect) static OVERDUE: Rule = Rule {
     next: Next::say(
         "Rotate it: on demand where KMS can (25 times a key, ever), else by a new key and new column keys.",
     ),
-    references: &["CIS AWS Foundations 3.6", "AWS Security Hub KMS.4", "PCI DSS v4.0.1 3.7.4"],
+    references: &["CIS AWS Foundations 3.6 (v3 to v5)", "AWS Security Hub KMS.4", "PCI DSS v4.0.1 3.7.4"],
     techniques: &[],
     examples: EXAMPLES,
     judge: Judge::Inventory,

@@ -19,6 +19,7 @@ pub(super) static STOPPED: Rule = Rule {
     references: &[
         "CIS AWS Foundations 4.5",
         "AWS Security Hub CloudTrail.1",
+        "AWS Security Hub CloudWatch.5",
         "Elastic defense_evasion_cloudtrail_logging_suspended",
         "Elastic defense_evasion_cloudtrail_logging_deleted",
         "Sigma aws_cloudtrail_disable_logging",
@@ -84,6 +85,7 @@ pub(super) static ALTERED: Rule = Rule {
     ),
     references: &[
         "CIS AWS Foundations 4.5",
+        "AWS Security Hub CloudWatch.5",
         "Elastic defense_evasion_cloudtrail_logging_updated",
         "Sigma aws_cloudtrail_disable_logging",
         "NIST SP 800-53r5 AU-9",

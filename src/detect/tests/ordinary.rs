@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 use super::super::{Context, Detections, Engine};
 use super::show;
 use crate::model::event::Severity;
+use crate::simulator::Simulator;
+use crate::simulator::clock::VirtualClock;
+use crate::simulator::seed;
+use crate::simulator::traffic::Traffic;
 use crate::trail::{parse, particulars};
 
 const EVENTS: usize = 50_000;
@@ -124,6 +128,43 @@ fn a_day_of_ordinary_traffic_has_no_finding_to_wake_anybody_for() {
         let loud: Vec<_> = findings.iter().filter(|finding| finding.severity >= Severity::High).collect();
         assert!(loud.is_empty(), "{loud:#?}");
     }
+}
+
+/// The simulated account, lived in for a day by a dozen times the programs that it has: what was done to its keys before
+/// is known, and nothing is done that day but use, looks and releases.
+#[test]
+fn a_day_of_the_simulated_account_has_no_finding_to_wake_anybody_for() {
+    let start: Timestamp = START.parse().unwrap();
+    let sim = Simulator::new(seed::buzz_tutor(7, start), VirtualClock::frozen(start));
+    let mut lives: Vec<Traffic> = (0..12).map(|seed| Traffic::new(&sim, seed)).collect();
+    for _ in 0..24 {
+        sim.clock().advance(SignedDuration::from_hours(1));
+        for life in &mut lives {
+            life.tick(&sim);
+        }
+    }
+    let context = Context {
+        account: Some(seed::ACCOUNT.into()),
+        regions: vec![seed::HOME.into(), seed::REPLICA.into()],
+        ..Context::default()
+    };
+    let baseline = SignedDuration::from_hours(24);
+    let mut engine = Engine::new(Detections { baseline, ..Detections::default() }, context);
+    let (mut events, mut uses) = (0, 0);
+    for record in sim.world().trail.records().filter(|record| *record.entry.account == *seed::ACCOUNT) {
+        let raw = record.render().to_string();
+        let event = parse(&raw).unwrap();
+        if event.at >= start {
+            events += 1;
+            uses += usize::from(event.is_use());
+        }
+        engine.see(&event, || particulars(&event, &raw));
+    }
+    assert!(events >= EVENTS && uses > EVENTS / 2, "{events} events, {uses} of them use");
+    let findings = engine.findings(start);
+    let that_day = findings.iter().filter(|finding| finding.events.iter().any(|(at, _)| *at >= start));
+    let loud: Vec<_> = that_day.filter(|finding| finding.severity >= Severity::High).collect();
+    assert!(loud.is_empty(), "{loud:#?}");
 }
 
 #[test]

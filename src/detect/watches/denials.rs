@@ -10,7 +10,7 @@ use super::super::rules::DENIED_BURST;
 use super::super::sight::{called, identity, key, words};
 use super::super::tuning::any_fits;
 use crate::model::arn::KeyArn;
-use crate::model::event::{KeyEvent, Outcome, Who};
+use crate::model::event::{KeyEvent, Outcome, Severity, Who};
 use crate::model::text::{Untrusted, visible};
 
 /// Events that a finding names, at most.
@@ -23,6 +23,8 @@ pub(in crate::detect) struct Denials(HashMap<String, BTreeMap<(Timestamp, String
 #[derive(Clone, Debug)]
 struct Denial {
     call: Untrusted,
+    /// Whether it was only to look: to list, to describe. Whoever keeps an inventory is refused such calls all the time.
+    is_look: bool,
     key: Option<KeyArn>,
     who: Who,
     from: Untrusted,
@@ -36,6 +38,7 @@ impl Denials {
         }
         let denial = Denial {
             call: event.name.clone(),
+            is_look: event.read_only == Some(true) && !event.is_use(),
             key: key(event),
             who: event.who.clone(),
             from: event.from.clone(),
@@ -83,7 +86,11 @@ fn burst(whom: &str, run: &Run<'_>, house: &House) -> Option<Finding> {
     let dense = |few: &&[(&(Timestamp, String), &Denial)]| {
         few[few.len() - 1].0.0.duration_since(few[0].0.0) <= house.tuning.burst_window
     };
-    let became = run.windows(count).find(dense)?;
+    let tried: Run<'_> = run.iter().filter(|(_, denial)| !denial.is_look).copied().collect();
+    let (became, severity) = match tried.windows(count).find(dense) {
+        Some(became) => (became, rule.severity),
+        None => (run.windows(count).find(dense)?, Severity::Notice),
+    };
     let (first, last) = (run.first()?, run.last()?);
     let keys: BTreeSet<&KeyArn> = run.iter().filter_map(|(_, denial)| denial.key.as_ref()).collect();
     let calls: BTreeSet<&str> = run.iter().map(|(_, denial)| denial.call.raw()).collect();
@@ -98,7 +105,7 @@ fn burst(whom: &str, run: &Run<'_>, house: &House) -> Option<Finding> {
     Some(Finding {
         id: format!("{}/{whom}/{}", rule.id, first.0.1),
         rule,
-        severity: rule.severity,
+        severity,
         at: became[became.len() - 1].0.0,
         events: run.iter().take(NAMED).map(|(event, _)| (event.0, event.1.clone())).collect(),
         keys: keys.into_iter().cloned().collect(),

@@ -14,6 +14,7 @@ use crate::gate::{Approved, Gate, Outcome, Preview, Progress, UnfinishedChange, 
 use crate::journal::Journal;
 use crate::model::age::AgePolicies;
 use crate::model::dependents::Dependents;
+use crate::model::operation::tests::observed;
 use crate::model::pair::Inventory;
 use crate::model::plan::{Observed, Operation, Plan};
 use crate::settings::Environment;
@@ -42,6 +43,7 @@ pub(in crate::gate) fn environment() -> Environment {
         estate: Vec::new(),
         column_key_cache: SignedDuration::from_hours(2),
         approvals: 0,
+        approval_override: true,
         recovery_window: SignedDuration::from_hours(7 * 24),
     }
 }
@@ -53,8 +55,8 @@ pub(in crate::gate) fn plan(operation: Operation, now: Timestamp) -> Plan {
         region: "eu-west-1".into(),
         key: KEY.parse().unwrap(),
         key_name: "buzz-tutor/user-data".into(),
+        observed: Observed { at: now, ..observed(&operation) },
         operation,
-        observed: Observed { state: operation.starts_from()[0].clone(), at: now },
         incident: "INC-1".parse().unwrap(),
         cek: Some("CEK_User_12345".into()),
         reason: "stolen \u{202e}credentials".into(),
@@ -108,6 +110,11 @@ impl House {
         Self::with(FakeAws::holding(state), environment()).await
     }
 
+    /// One where the operation can be made.
+    pub(super) async fn ready_for(operation: &Operation) -> Self {
+        Self::with(FakeAws::ready_for(operation), environment()).await
+    }
+
     /// The same house after the process ended and began again.
     pub(super) async fn restarted(self) -> Self {
         let Self { aws, gate, environment, dir, clock, .. } = self;
@@ -122,7 +129,22 @@ impl House {
     pub(super) fn approve(&self, plan: Plan) -> Approved {
         let preview = preview(plan, &self.environment);
         let now = self.clock.now();
-        preview.confirm("buzz-tutor/user-data production", now).unwrap().approve(&[], now).unwrap()
+        let typed = preview.must_type_override().unwrap_or(preview.must_type.clone());
+        preview.confirm(&typed, now).unwrap().approve(&[], now).unwrap()
+    }
+
+    /// A plan on what AWS says now; a state is taken as it should be.
+    pub(super) async fn plan_now(&self, operation: Operation) -> Plan {
+        let mut plan = plan(operation, self.clock.now());
+        if !plan.operation.changes_state() {
+            let ground = self.gate.ground(&plan.key, &plan.operation).await.unwrap();
+            plan.observed.beside = ground.beside();
+        }
+        plan
+    }
+
+    pub(super) async fn planned(&self, operation: Operation) -> Approved {
+        self.approve(self.plan_now(operation).await)
     }
 
     pub(super) async fn execute(&self, approved: Approved) -> Outcome {
@@ -130,7 +152,7 @@ impl House {
     }
 
     pub(super) async fn run(&self, operation: Operation) -> Outcome {
-        self.execute(self.approved(operation)).await
+        self.execute(self.planned(operation).await).await
     }
 
     pub(super) fn kinds(&self) -> Vec<String> {

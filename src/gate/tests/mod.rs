@@ -16,32 +16,32 @@ use super::record::Settlement;
 use super::{Boundary, Channel, Probe, Refusal, Verdict, owed};
 use crate::cloud::NoAnswer;
 use crate::journal;
+use crate::model::aspect::Aspect;
 use crate::model::key::KeyState;
+use crate::model::operation::UseAfter;
+use crate::model::operation::tests::{PRINCIPAL, each};
 use crate::model::plan::{Observed, Operation, Plan};
 use crate::settings::Environment;
 
 #[tokio::test(start_paused = true)]
 async fn each_operation_is_made_once_proved_and_told() {
-    for operation in Operation::ALL {
-        let state = if operation == Operation::CancelKeyDeletion {
-            "PendingDeletion"
-        } else {
-            operation.undo().unwrap().proved_by().as_str().to_owned().leak()
-        };
-        let house = House::holding(state).await;
-        let outcome = house.run(operation).await;
+    for operation in each() {
+        let house = House::ready_for(&operation).await;
+        let outcome = house.run(operation.clone()).await;
         assert_eq!((outcome.verdict.clone(), outcome.exit_code()), (Verdict::Verified, 0), "{outcome}");
         assert_eq!(house.kinds(), ["intent", "answer", "proof", "told"]);
         assert_eq!(house.aws.changes().len(), 1);
         assert_eq!(outcome.owed, []);
         let sight = outcome.sight.unwrap();
-        assert_eq!((sight.agreeing, sight.state()), (3, Some(&operation.proved_by())));
+        assert_eq!(sight.agreeing, 3);
+        assert!(operation.is_proved_by(sight.aspect().unwrap(), &outcome.plan.observed), "{operation}");
         let call = "kms:Encrypt".to_owned();
-        let expected = match operation {
-            Operation::EnableKey => Probe::Usable { call },
-            _ => Probe::RefusedAsDisabled { call },
-        };
-        assert_eq!(sight.probe, expected);
+        match operation.use_after() {
+            UseAfter::Allowed => assert_eq!(sight.probe, Probe::Usable { call }),
+            UseAfter::SaysNothing => assert!(matches!(sight.probe, Probe::NotApplicable { .. })),
+            UseAfter::Refused if operation.lifts(&operation) && operation != Operation::DisableKey => {}
+            UseAfter::Refused => assert_eq!(sight.probe, Probe::RefusedAsDisabled { call }),
+        }
         assert_eq!(house.unfinished(), []);
     }
 }
@@ -79,9 +79,103 @@ async fn a_key_that_moved_is_left_alone() {
     let house = House::holding("Disabled").await;
     let outcome = house.run(Operation::DisableKey).await;
     let Verdict::Refused(Refusal::Stale { now, .. }) = &outcome.verdict else { panic!("{outcome}") };
-    assert_eq!((now, outcome.exit_code()), (&KeyState::Disabled, 3));
+    assert_eq!((now, outcome.exit_code()), (&Aspect::State(KeyState::Disabled), 3));
     assert_eq!(house.kinds(), ["intent", "refused"]);
     assert_eq!((house.aws.changes(), house.unfinished()), (vec![], vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_moved_beside_the_state_is_left_alone_too() {
+    for operation in each().into_iter().filter(|operation| !operation.changes_state()) {
+        let house = House::ready_for(&operation).await;
+        let approved = house.planned(operation.clone()).await;
+        house.aws.script(|s| {
+            s.rotation = Some(365);
+            s.materials += 1;
+            s.grants.clear();
+            s.policy = s.policy.replace("Enable IAM", "Somebody else was here");
+            s.instance = "available";
+        });
+        let outcome = house.execute(approved).await;
+        let Verdict::Refused(Refusal::Stale { planned, now }) = &outcome.verdict else { panic!("{outcome}") };
+        assert_ne!(planned, now);
+        assert_eq!((house.aws.changes(), house.unfinished()), (vec![], vec![]));
+        // A state that moved stops it as well, though the change is not about the state.
+        let house = House::ready_for(&operation).await;
+        let approved = house.planned(operation).await;
+        house.aws.script(|s| s.state = "Unavailable");
+        let outcome = house.execute(approved).await;
+        assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::Stale { .. })), "{outcome}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_would_lock_us_out_is_never_put() {
+    let me = "arn:aws:iam::111122223333:user/oncall-a";
+    let deny = Operation::DenyPrincipal { principal: me.into() };
+    let house = House::ready_for(&deny).await;
+    let outcome = house.run(deny).await;
+    let Verdict::Refused(Refusal::NotThisGate { why }) = &outcome.verdict else { panic!("{outcome}") };
+    assert!(why.contains("you") && house.aws.changes().is_empty(), "{why}");
+    let deny = Operation::DenyPrincipal { principal: PRINCIPAL.into() };
+    let house = House::ready_for(&deny).await;
+    house.aws.script(|s| s.policy = s.policy.replace("arn:aws:iam::111122223333:root", PRINCIPAL));
+    let outcome = house.run(deny).await;
+    let Verdict::Refused(Refusal::NotThisGate { why }) = &outcome.verdict else { panic!("{outcome}") };
+    assert!(why.contains("nobody") && house.aws.changes().is_empty(), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denial_is_put_beside_every_other_statement_and_never_past_the_lockout_check() {
+    let deny = Operation::DenyPrincipal { principal: PRINCIPAL.into() };
+    let house = House::ready_for(&deny).await;
+    let before = house.aws.script(|s| s.policy.clone());
+    house.run(deny).await;
+    let (put, after) = house.aws.script(|s| (s.put.clone(), s.policy.clone()));
+    assert!(put.get("BypassPolicyLockoutSafetyCheck").is_none_or(|bypass| *bypass == false), "{put}");
+    let statements = |policy: &str| {
+        serde_json::from_str::<serde_json::Value>(policy).unwrap()["Statement"].as_array().unwrap().clone()
+    };
+    assert_eq!(statements(&after)[..1], statements(&before));
+    assert_eq!(statements(&after)[1]["Principal"]["AWS"], PRINCIPAL);
+    let allow = Operation::AllowPrincipal { principal: PRINCIPAL.into() };
+    assert_eq!(house.run(allow).await.verdict, Verdict::Verified);
+    assert_eq!(statements(&house.aws.script(|s| s.policy.clone())), statements(&before));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_takes_an_approval_or_that_it_is_done_without_typed_and_told() {
+    let deletion = Operation::ScheduleKeyDeletion { days: 30 };
+    let house = House::ready_for(&deletion).await;
+    let plan = house.plan_now(deletion.clone()).await;
+    let shown = preview(plan, &house.environment);
+    assert_eq!(shown.must_type, "buzz-tutor/user-data production delete after 30 days");
+    let now = house.clock.now();
+    for habit in ["buzz-tutor/user-data production", "buzz-tutor/user-data production delete after 7 days"] {
+        assert!(shown.confirm(habit, now).is_err(), "{habit}");
+    }
+    let confirmed = shown.confirm(&shown.must_type, now).unwrap();
+    assert!(matches!(confirmed.approve(&[], now), Err(crate::gate::NotApproved::TooFew { needed: 1, .. })));
+    let outcome = house.run(deletion.clone()).await;
+    assert_eq!(outcome.verdict, Verdict::Verified, "{outcome}");
+    assert_eq!(house.gate.journal().entries()[0].body["without_approval"], true);
+    let (subject, message) = house.aws.script(|s| s.published[0].clone());
+    assert!(
+        subject.contains("[WITHOUT APPROVAL]") && message.contains("\"without_approval\": true"),
+        "{subject}"
+    );
+    // Where settings do not let anybody do without, what is typed for it confirms nothing, here or at the gate.
+    let strict = Environment { approval_override: false, ..environment() };
+    let house = House::with(FakeAws::holding("Enabled"), strict).await;
+    let plan = house.plan_now(deletion).await;
+    let strict = preview(plan.clone(), &house.environment);
+    assert_eq!(strict.must_type_override(), None);
+    let words = format!("{} without approval", strict.must_type);
+    assert!(strict.confirm(&words, house.clock.now()).is_err());
+    let lax = preview(plan, &environment());
+    let approved = lax.confirm(&words, house.clock.now()).unwrap().approve(&[], house.clock.now()).unwrap();
+    let outcome = house.execute(approved).await;
+    assert!(matches!(outcome.verdict, Verdict::Refused(Refusal::NotThisGate { .. })), "{outcome}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,27 +189,31 @@ async fn a_state_that_cannot_be_read_stops_the_change() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_by_aws_changed_nothing() {
-    let house = House::holding("Enabled").await;
-    house.aws.script(|s| s.change = Change::Denied);
-    let outcome = house.run(Operation::DisableKey).await;
-    assert!(
-        matches!(&outcome.verdict, Verdict::Failed { why } if why.contains("not authorized")),
-        "{outcome}"
-    );
-    assert_eq!((outcome.exit_code(), house.kinds()), (1, vec!["intent".to_owned(), "answer".to_owned()]));
-    assert_eq!((house.unfinished(), house.aws.script(|s| s.published.len())), (vec![], 0));
+    for (operation, change) in
+        each().into_iter().flat_map(|op| [(op.clone(), Change::Denied), (op, Change::Throttled)])
+    {
+        let house = House::ready_for(&operation).await;
+        house.aws.script(|s| s.change = change);
+        let outcome = house.run(operation).await;
+        let words = if matches!(change, Change::Denied) { "not authorized" } else { "Rate exceeded" };
+        assert!(matches!(&outcome.verdict, Verdict::Failed { why } if why.contains(words)), "{outcome}");
+        assert_eq!((outcome.exit_code(), house.kinds()), (1, vec!["intent".to_owned(), "answer".to_owned()]));
+        assert_eq!((house.unfinished(), house.aws.script(|s| s.published.len())), (vec![], 0));
+        assert_eq!(house.aws.changes().len(), 1, "a change that was throttled is not sent again by itself");
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_unanswered_change_that_happened_is_found_and_never_sent_again() {
-    for change in [
+    let lost = [
         Change::Silent { done: true, no: NoAnswer::TimedOut },
         Change::Silent { done: true, no: NoAnswer::ConnectionLost },
         Change::Broken { done: true },
-    ] {
-        let house = House::holding("Enabled").await;
+    ];
+    for (operation, change) in each().into_iter().flat_map(|op| lost.map(|change| (op.clone(), change))) {
+        let house = House::ready_for(&operation).await;
         house.aws.script(|s| s.change = change);
-        let outcome = house.run(Operation::DisableKey).await;
+        let outcome = house.run(operation).await;
         assert_eq!(outcome.verdict, Verdict::Verified, "{change:?}: {outcome}");
         assert_eq!(house.aws.changes().len(), 1, "{change:?}");
         assert_eq!(house.gate.journal().entries()[1].body["answer"], "unknown");
@@ -124,22 +222,26 @@ async fn an_unanswered_change_that_happened_is_found_and_never_sent_again() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unanswered_change_that_is_not_seen_is_unknown() {
-    for change in [
+    let lost = [
         Change::Silent { done: false, no: NoAnswer::TimedOut },
         Change::Silent { done: false, no: NoAnswer::ConnectionLost },
         Change::Broken { done: false },
-    ] {
-        let house = House::holding("Enabled").await;
+    ];
+    for (operation, change) in each().into_iter().flat_map(|op| lost.map(|change| (op.clone(), change))) {
+        let house = House::ready_for(&operation).await;
         house.aws.script(|s| s.change = change);
-        let outcome = house.run(Operation::DisableKey).await;
+        let outcome = house.run(operation.clone()).await;
         assert!(matches!(outcome.verdict, Verdict::Unknown { .. }), "{change:?}: {outcome}");
         assert_eq!((outcome.exit_code(), house.aws.changes().len()), (4, 1), "{change:?}");
         let [change] = house.unfinished().try_into().unwrap();
         assert_eq!(change.accepted, Some(false));
         // Sending it again takes settling it first.
-        let again = house.run(Operation::DisableKey).await;
+        let again = house.run(operation).await;
         assert_eq!(again.verdict, Verdict::Refused(Refusal::Unfinished { intent: 0 }));
         assert_eq!(house.aws.changes().len(), 1);
+        let [change] = house.unfinished().try_into().unwrap();
+        let settled = house.gate.settle(&change, &|_| {}).await.unwrap();
+        assert_eq!(settled.settlement, Settlement::DoesNotStand, "{settled}");
     }
 }
 
@@ -341,7 +443,7 @@ async fn a_plan_for_another_gate_is_refused() {
         Plan { incident: "INC-2".parse().unwrap(), ..good() },
         Plan { account: "999988887777".into(), ..good() },
         Plan { region: "us-east-1".into(), ..good() },
-        Plan { observed: Observed { state: KeyState::Disabled, at: now }, ..good() },
+        Plan { observed: Observed::state(KeyState::Disabled, now), ..good() },
     ];
     for plan in wrong {
         let outcome = house.execute(house.approve(plan)).await;

@@ -91,7 +91,7 @@ impl House {
             key,
             key_name: name,
             operation,
-            observed: Observed { state, at: now },
+            observed: Observed::state(state, now),
             incident: "INC-1".parse().unwrap(),
             cek: Some("CEK_User_12345".into()),
             reason: "it's '); DROP TABLE dbo.KeyRevocationAudit; --".into(),
@@ -103,7 +103,12 @@ impl House {
     fn approved(&self, plan: Plan) -> Approved {
         let preview: Preview = preview(plan, &self.stage.environment);
         let now = self.stage.clock.now();
-        preview.confirm(&preview.must_type, now).unwrap().approve(&[], now).unwrap()
+        {
+            let typed = preview.must_type_override().unwrap_or(preview.must_type.clone());
+            preview.confirm(&typed, now).unwrap()
+        }
+        .approve(&[], now)
+        .unwrap()
     }
 
     async fn execute(&self, plan: Plan) -> Outcome {
@@ -310,4 +315,153 @@ async fn a_role_does_not_reach_another_environments_keys() {
     let outcome = house.execute_with(plan, &house.digits()).await;
     let Verdict::Failed { why } = &outcome.verdict else { panic!("{outcome}") };
     assert!(why.contains("AccessDenied"), "{why}");
+}
+
+/// The key of most of these tests: enabled, tagged production, with grants and an instance under it.
+const USER_DATA: &str = "buzz-tutor/user-data";
+/// Whom the tests shut out.
+const APP: &str = "arn:aws:iam::111122223333:role/BuzzTutorApp-production";
+
+impl House {
+    /// A plan for a key by alias, on what KMS and RDS say of it now.
+    async fn on(&self, alias: &str, operation: Operation) -> Plan {
+        let mut plan = self.named(alias, operation).await;
+        if !plan.operation.changes_state() {
+            plan.observed.beside = self.gate.ground(&plan.key, &plan.operation).await.unwrap().beside();
+        }
+        plan
+    }
+
+    /// Carries it out in its role, with a code that was not used yet.
+    async fn in_role(&self, plan: Plan) -> Outcome {
+        self.stage.simulator.clock().advance(SignedDuration::from_secs(31));
+        let plan = Plan { expires_at: plan.expires_at + SignedDuration::from_mins(1), ..plan };
+        self.execute_with(plan, &self.digits()).await
+    }
+
+    async fn grant_of(&self, alias: &str) -> String {
+        let kms = self.gate.estate.cloud.kms(seed::HOME);
+        let key = kms.describe(&format!("alias/{alias}")).await.unwrap().arn;
+        let grants = kms.grants(&key).await.unwrap();
+        let held_by_app = grants.into_iter().find(|grant| grant.grantee.raw() == APP);
+        held_by_app.unwrap().id
+    }
+
+    /// Takes the key away for so long that RDS notices, and gives it back.
+    fn cut_off(&self, alias: &str) {
+        use crate::simulator::aws::kms::key::KeyState as Simulated;
+        let now = self.stage.clock.now();
+        let mut world = self.stage.simulator.world();
+        let world = &mut *world;
+        let named = format!("alias/{alias}");
+        let mut aliases = world.kms.aliases();
+        let id = aliases.find(|(place, _)| place.name == named && place.region == seed::HOME).unwrap();
+        let id = id.1.target.clone().unwrap();
+        drop(aliases);
+        world.kms.key_mut(seed::HOME, &id).unwrap().state = Simulated::Disabled;
+        world.rds.observe(&world.kms, now - SignedDuration::from_mins(10));
+        world.rds.observe(&world.kms, now);
+        world.kms.key_mut(seed::HOME, &id).unwrap().state = Simulated::Enabled;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_further_change_is_made_in_its_role_and_proved() {
+    let house = House::in_roles().await;
+    let grant = house.grant_of(USER_DATA).await;
+    house.cut_off(USER_DATA);
+    let principal = || APP.to_owned();
+    for (operation, role) in [
+        (Operation::EnableKeyRotation { period_days: 180 }, "BuzzTutorKeyManagementAdmin"),
+        (Operation::RotateKeyOnDemand, "BuzzTutorKeyManagementAdmin"),
+        (Operation::RevokeGrant { grant }, "BuzzTutorEmergencyKeyAdmin"),
+        (Operation::DenyPrincipal { principal: principal() }, "BuzzTutorEmergencyKeyAdmin"),
+        (Operation::AllowPrincipal { principal: principal() }, "BuzzTutorEmergencyKeyAdmin"),
+        (Operation::StartDbInstance { instance: "buzz-prod-1".into() }, "BuzzTutorKeyRecoveryAdmin"),
+        (Operation::ScheduleKeyDeletion { days: 30 }, "BuzzTutorEmergencyKeyAdmin"),
+    ] {
+        let plan = house.on(USER_DATA, operation.clone()).await;
+        let outcome = house.in_role(plan).await;
+        assert_eq!(outcome.verdict, Verdict::Verified, "{outcome}");
+        let call = operation.iam_action().rsplit(':').next().unwrap();
+        let made = house.stage.simulator.calls().into_iter().rfind(|made| made.operation == call).unwrap();
+        assert!(made.caller.as_deref().unwrap().contains(role), "{operation} by {:?}", made.caller);
+    }
+    assert_eq!(house.count("PutKeyPolicy"), 2, "one denial, taken back once");
+    assert!(unfinished(&house.gate.journal().entries()).is_empty());
+    let proofs = house.gate.journal().entries().into_iter().filter(|entry| entry.kind == "proof");
+    assert_eq!(proofs.count(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_principal_is_shut_out_though_a_grant_lets_it_in() {
+    let house = House::in_roles().await;
+    let mut plan = house.on(USER_DATA, Operation::DenyPrincipal { principal: APP.into() }).await;
+    plan.reason = "stolen instance credentials".into();
+    let key = plan.key.clone();
+    assert_eq!(house.in_role(plan).await.verdict, Verdict::Verified);
+    let policy = house.gate.estate.cloud.kms(seed::HOME).policy(&key).await.unwrap();
+    let told = crate::model::policy::read(policy.raw()).unwrap();
+    let denial =
+        told.told().find(|s| s.sid.as_ref().is_some_and(|sid| sid.raw().starts_with("portcullis-INC-1-")));
+    assert!(denial.is_some(), "{policy}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shorter_wait_than_the_role_allows_is_refused_by_iam() {
+    let house = House::in_roles().await;
+    let plan = house.on(USER_DATA, Operation::ScheduleKeyDeletion { days: 7 }).await;
+    let outcome = house.in_role(plan).await;
+    let Verdict::Failed { why } = &outcome.verdict else { panic!("{outcome}") };
+    assert!(why.contains("AccessDenied"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_ends_in_the_middle_changes_nothing_whatever_the_change() {
+    let grant = House::in_roles().await.grant_of(USER_DATA).await;
+    for operation in [
+        Operation::ScheduleKeyDeletion { days: 30 },
+        Operation::EnableKeyRotation { period_days: 180 },
+        Operation::RotateKeyOnDemand,
+        Operation::RevokeGrant { grant },
+        Operation::DenyPrincipal { principal: APP.into() },
+        Operation::StartDbInstance { instance: "buzz-prod-1".into() },
+    ] {
+        let house = House::in_roles().await;
+        house.cut_off(USER_DATA);
+        let plan = house.on(USER_DATA, operation.clone()).await;
+        let (key, before) = (plan.key.clone(), plan.observed.aspect());
+        let clock = house.stage.simulator.clock().clone();
+        let code = MfaCode::read(&house.digits()).unwrap();
+        let ends = |step| {
+            if matches!(step, Progress::Assumed { .. }) {
+                clock.advance(SignedDuration::from_mins(16));
+            }
+        };
+        let outcome = house.gate.execute(house.approved(plan), Some(code), &ends).await;
+        let Verdict::Failed { why } = &outcome.verdict else { panic!("{outcome}") };
+        assert!(why.contains("expired"), "{why}");
+        assert_eq!(house.gate.ground(&key, &operation).await.unwrap().aspect, before, "{operation}");
+        assert!(unfinished(&house.gate.journal().entries()).is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_26th_rotation_on_demand_is_refused_by_kms() {
+    let house = House::in_roles().await;
+    for _ in 3..=28 {
+        let plan = house.on(USER_DATA, Operation::RotateKeyOnDemand).await;
+        let used_up = matches!(
+            plan.observed.beside,
+            Some(crate::model::aspect::Aspect::Material { on_demand_rotations: 25.., .. })
+        );
+        let outcome = house.in_role(plan).await;
+        if used_up {
+            let Verdict::Failed { why } = &outcome.verdict else { panic!("{outcome}") };
+            assert!(why.contains("LimitExceededException"), "{why}");
+            return;
+        }
+        assert_eq!(outcome.verdict, Verdict::Verified, "{outcome}");
+    }
+    panic!("the limit was never reached");
 }

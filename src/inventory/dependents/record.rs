@@ -60,6 +60,9 @@ pub struct ColumnKeyRecord {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ColumnRecord {
+    /// Its database, where that is another than the column key's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
     pub schema: String,
     pub table: String,
     pub column: String,
@@ -247,6 +250,7 @@ fn column_keys(dependents: &Dependents) -> Vec<ColumnKeyRecord> {
         dependents.column_keys.iter().map(|(place, cek)| ((place, cek), Vec::new())).collect();
     for column in &dependents.columns {
         columns.entry((&column.database, &column.cek)).or_default().push(ColumnRecord {
+            database: column.elsewhere.as_ref().map(raw),
             schema: raw(&column.schema),
             table: raw(&column.table),
             column: raw(&column.name),

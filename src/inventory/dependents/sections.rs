@@ -13,7 +13,7 @@ use crate::model::key::{Grant, KeyState};
 use crate::model::pair::DatabaseRef;
 use crate::model::policy::{Actions, Effect, Entry, KeyPolicy, Standing, Statement, Who};
 use crate::model::seen::Seen;
-use crate::model::text::{Untrusted, visible};
+use crate::model::text::{Untrusted, dotted, visible};
 use crate::model::usage::{KeyUser, Usage};
 
 /// The page, section by section, what a responder asks first at the top. Long lists end after `most` lines and
@@ -99,8 +99,8 @@ fn databases(dependents: &Dependents) -> Vec<Line> {
             Weight::Strong,
         ));
     }
-    let keys = counts(dependents.column_keys.iter().map(|(place, _)| place));
-    let columns = counts(dependents.columns.iter().map(|column| &column.database));
+    let keys = counts(dependents.column_keys.iter().map(|(place, _)| place.clone()));
+    let columns = counts(dependents.columns.iter().map(DependentColumn::home));
     for (place, tde) in &dependents.databases {
         let [keys, columns] = [&keys, &columns].map(|counts| counts.get(place).copied().unwrap_or_default());
         let tde = tde.told(|tde| tde.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string));
@@ -118,7 +118,7 @@ fn databases(dependents: &Dependents) -> Vec<Line> {
 }
 
 /// How many there are of each.
-fn counts<'a>(places: impl Iterator<Item = &'a DatabaseRef>) -> BTreeMap<&'a DatabaseRef, usize> {
+fn counts(places: impl Iterator<Item = DatabaseRef>) -> BTreeMap<DatabaseRef, usize> {
     places.fold(BTreeMap::new(), |mut counts, place| {
         *counts.entry(place).or_default() += 1;
         counts
@@ -321,7 +321,7 @@ fn columns(dependents: &Dependents, most: usize) -> Vec<Line> {
         lines.push(Line::plain(format!("{cek} · {} on {}", place.database, place.server)));
         for column in columns.iter().take(most - shown) {
             let kind = if column.deterministic { "deterministic" } else { "randomized" };
-            let text = format!("{}.{}.{} · {kind}", column.schema, column.table, column.name);
+            let text = format!("{} · {kind}", dotted(column.parts()));
             lines.push(Line::faint(text).under());
             shown += 1;
         }

@@ -79,6 +79,7 @@ fn grant(grantee: &str, name: Option<&str>, constraints: Option<&str>) -> Grant 
 fn inventory(change: impl FnOnce(&mut KmsKey)) -> Inventory {
     let mut wrapped = objects(vec![cmk(1, arn(1).as_str())], &[(1, 1), (2, 1)]);
     let column = |name: &str, id, encryption| EncryptedColumn {
+        database: None,
         schema: "dbo".into(),
         table: "Users".into(),
         name: name.into(),
@@ -89,7 +90,8 @@ fn inventory(change: impl FnOnce(&mut KmsKey)) -> Inventory {
         column("Email", 1, EncryptionType::Deterministic),
         column("Notes\u{202e}", 1, EncryptionType::Randomized),
         column("Phone", 2, EncryptionType::Deterministic),
-    ];
+    ]
+    .into();
     wrapped.columns_hidden = Some(NotVisible::new(Cause::Denied, "grant VIEW DEFINITION"));
     let mut prod = database("buzz_prod", wrapped);
     let tde = Tde { state: TdeState(3), algorithm: "AES".into(), key_bits: 256, percent: None };

@@ -13,7 +13,8 @@ use crate::model::rotation::{NextRotation, Rotation, RotationKind};
 use crate::model::seen::Seen;
 use crate::model::text::{Untrusted, visible};
 
-use super::texts::{BETWEEN, Texts, letters};
+use super::texts::Texts;
+use crate::filter::BETWEEN;
 
 /// Texts that many groups share.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +51,7 @@ pub(super) struct Group {
     pub state: u32,
     /// The row's state and KMS's own, a bit each: [`StateKind::bit`].
     pub states: u32,
-    pub urgency: i64,
+    pub urgency: u8,
     pub traits: Traits,
     pub database: u32,
     pub server: u32,
@@ -58,14 +59,8 @@ pub(super) struct Group {
     pub account: u32,
     pub kind: u32,
     pub tags: u32,
-    /// The KMS key's name, and the CMK's own, with [`BETWEEN`].
-    pub master_key: String,
-    /// Aliases, ARN, key path, with [`BETWEEN`].
-    pub key: String,
-    /// Where the aliases of `key` end.
-    pub aliases: usize,
-    /// The letters of the names, see [`letters`].
-    pub letters: u64,
+    /// Whether the KMS key has an alias, which is its name then.
+    pub aliased: bool,
     pub age_days: Option<i64>,
     /// Seconds since 1970, as the next two.
     pub rotated: Option<i64>,
@@ -74,13 +69,38 @@ pub(super) struct Group {
     /// What `next:` and `lastused:` say in place of a time.
     pub next_word: &'static str,
     pub use_word: &'static str,
-    /// Places by name among all groups.
-    pub master_key_rank: i64,
-    pub cmk_rank: i64,
+    /// The CMK's place by name among all groups.
+    pub cmk_rank: u32,
     /// What tells one KMS key, or CMK without one, from another; and one database from another. The same for every
     /// inventory of this process.
     pub key_mark: u64,
     pub database_mark: u64,
+}
+
+/// The texts of a group that belong to it alone, with [`BETWEEN`].
+#[derive(Clone, Debug)]
+pub(super) struct Names {
+    /// The KMS key's name (where there is none, the CMK's), the CMK's own, then the KMS key's other aliases.
+    pub names: String,
+    /// The KMS key's ARN, and the key path where that is another text.
+    pub key: String,
+}
+
+/// What stands first in [`Names::names`]: the KMS key's name and the CMK's.
+pub(super) fn both(names: &str) -> impl Iterator<Item = &str> {
+    names.split(BETWEEN).take(2)
+}
+
+/// The CMK's own name, of [`Names::names`].
+pub(super) fn cmk(names: &str) -> &str {
+    names.split(BETWEEN).nth(1).unwrap_or_default()
+}
+
+/// The KMS key's aliases, of [`Names::names`] where it has some.
+pub(super) fn aliases(names: &str) -> impl Iterator<Item = &str> {
+    let mut parts = names.split(BETWEEN);
+    let first = parts.next();
+    first.into_iter().chain(parts.skip(1))
 }
 
 impl Group {
@@ -90,7 +110,7 @@ impl Group {
         policies: &AgePolicies,
         now: Timestamp,
         shared: &mut Shared,
-    ) -> Self {
+    ) -> (Self, Names) {
         let key = inventory.key_of(row).map(|key| &**key);
         let (kind, state) = row_state(inventory, row, policies, now);
         let kms_state = key.map(|key| key.state.as_str()).unwrap_or_default();
@@ -98,25 +118,22 @@ impl Group {
         let (next, next_word) = key.map_or((None, "unknown"), |key| next(key, now));
         let arn = named_key(row);
         let place = database(row);
-        let (key_text, aliases) = key_text(row, key);
         let cmk = row.cmk().map(|cmk| cmk.name.to_string()).unwrap_or_default();
-        let name = key.map_or_else(|| cmk.clone(), KmsKey::name);
-        let master_key = format!("{name}{BETWEEN}{cmk}").to_lowercase();
+        let known_aliases = key.and_then(|key| key.aliases.known()).map_or(&[][..], Vec::as_slice);
+        let names = Names { names: names_text(key, &cmk, known_aliases), key: key_text(row) };
         let database_name = place.map(|place| place.database.to_string()).unwrap_or_default();
-        Self {
+        let group = Self {
             state: shared.states.number(&format!("{} {state} {kms_state}", kind.word())),
             states: kind.bit() | key.map_or(0, |key| StateKind::of_kms(&key.state).bit()),
-            urgency: kind as i64,
-            traits: Traits::of_key(key, kind, age.as_ref().map(|age| age.verdict)),
+            urgency: kind as u8,
+            traits: Traits::of_key(key, age.as_ref().map(|age| age.verdict)),
             database: shared.databases.number(&database_name),
             server: shared.servers.number(&server(row)),
             region: shared.regions.number(&region(row, arn.as_ref())),
             account: shared.accounts.number(arn.as_ref().map_or("", |arn| arn.account())),
             kind: shared.kinds.number(&key.map(kind_text).unwrap_or_default()),
             tags: shared.tags.number(&key.map(tags_text).unwrap_or_default()),
-            letters: letters(&master_key)
-                | letters(&key_text[..aliases])
-                | letters(&database_name.to_lowercase()),
+            aliased: !known_aliases.is_empty(),
             age_days: age.as_ref().map(|age| i64::from(age.days)),
             rotated: age.map(|age| age.since.as_second()),
             next,
@@ -127,22 +144,14 @@ impl Group {
                 Some(Seen::Known(_)) => "",
                 _ => "unknown",
             },
-            master_key_rank: 0,
             cmk_rank: 0,
             key_mark: match &arn {
                 Some(arn) => mark(arn),
-                None => mark(&(place, &cmk, key_text.as_str())),
+                None => mark(&(place, &cmk, names.key.as_str())),
             },
             database_mark: mark(&(place, server(row), region(row, None))),
-            master_key,
-            key: key_text,
-            aliases,
-        }
-    }
-
-    /// The CMK's own name.
-    pub fn cmk(&self) -> &str {
-        self.master_key.split_once(BETWEEN).map_or("", |(_, cmk)| cmk)
+        };
+        (group, names)
     }
 }
 
@@ -201,24 +210,19 @@ fn tags_text(key: &KmsKey) -> String {
     told.join(&BETWEEN.to_string())
 }
 
-/// The key by all its names, and where the first kind of them ends.
-fn key_text(row: &Row, key: Option<&KmsKey>) -> (String, usize) {
-    let joined = |words: &[String]| words.join(&BETWEEN.to_string()).to_lowercase();
-    let aliases: Vec<String> = key
-        .and_then(|key| key.aliases.known())
-        .map(|aliases| aliases.iter().map(Untrusted::to_string).collect())
-        .unwrap_or_default();
-    let mut text = joined(&aliases);
-    let end = text.len();
+fn names_text(key: Option<&KmsKey>, cmk: &str, aliases: &[Untrusted]) -> String {
+    let name = key.map_or_else(|| cmk.to_owned(), KmsKey::name);
+    let others = aliases.iter().skip(1).map(Untrusted::to_string);
+    let all: Vec<String> = [name, cmk.to_owned()].into_iter().chain(others).collect();
+    all.join(&BETWEEN.to_string())
+}
+
+fn key_text(row: &Row) -> String {
     let arn = row.key_arn().map(ToString::to_string);
     // Mostly the path is the ARN.
     let path = row.cmk().map(|cmk| cmk.key_path.to_string()).filter(|path| arn.as_ref() != Some(path));
-    let others = [arn, path];
-    for other in others.into_iter().flatten() {
-        text.push(BETWEEN);
-        text.push_str(&other.to_lowercase());
-    }
-    (text, end)
+    let both: Vec<String> = arn.into_iter().chain(path).collect();
+    both.join(&BETWEEN.to_string())
 }
 
 /// When the key rotates next, in seconds since 1970; else the word for why there is no time.

@@ -2,15 +2,14 @@
 
 use memchr::memmem::Finder;
 
-use crate::filter::{Loose, Term, Test};
+use crate::filter::{BETWEEN, Loose, Term, Test};
 use crate::inventory::filter::KeyField;
 use crate::inventory::present::StateKind;
 use crate::inventory::traits::Traits;
-use crate::model::pair::{Inventory, Row};
 
 use super::Index;
-use super::group::Group;
-use super::texts::{BETWEEN, Lines, Texts, letters};
+use super::group::{Group, aliases, both};
+use super::texts::{FAR, Texts, near};
 
 /// Which rows a condition holds for: all those of a group, or single ones.
 #[derive(Debug)]
@@ -22,8 +21,6 @@ pub(in crate::inventory) struct Leaf {
     /// The word that it asks for, where it may be taken loosely.
     pub word: Option<String>,
 }
-
-const FAR: u8 = u8::MAX;
 
 impl Leaf {
     /// Whether it holds for that row of that group.
@@ -55,7 +52,6 @@ impl Leaf {
 /// What a condition is read against beside the rows.
 #[derive(Clone, Copy)]
 pub(in crate::inventory) struct Ground<'a> {
-    pub inventory: &'a Inventory,
     /// In lower case.
     pub environment: &'a str,
     /// Seconds since 1970.
@@ -72,16 +68,18 @@ impl Index {
                 let has = |texts: &Texts| texts.which(in_text);
                 let (states, databases) = (has(&self.shared.states), has(&self.shared.databases));
                 let servers = has(&self.shared.servers);
+                let (names, keys) = (self.names.holding(&text), self.keys.holding(&text));
                 let everywhere = ground.environment.contains(&text);
-                let holds = |group: &Group| {
+                let holds = |(at, group): (usize, &Group)| {
+                    let own = |lines: &Option<Vec<bool>>| lines.as_ref().is_some_and(|lines| lines[at]);
                     everywhere
                         || states[group.state as usize]
                         || databases[group.database as usize]
                         || servers[group.server as usize]
-                        || in_text(&group.master_key)
-                        || in_text(&group.key)
+                        || own(&names)
+                        || own(&keys)
                 };
-                let in_group = self.groups.iter().map(holds).collect();
+                let in_group = self.groups.iter().enumerate().map(holds).collect();
                 let in_row = self.ceks.holding(&text);
                 let word = (wanted && !quoted).then_some(text);
                 Leaf { in_row, word, ..Leaf::of_groups(in_group) }
@@ -97,7 +95,7 @@ impl Index {
             let which = texts.which(|text| text.split(BETWEEN).any(|part| test.holds_text(part)));
             groups(&|group| which[number(group) as usize])
         };
-        let parts = |text: &str| text.split(BETWEEN).any(|part| test.holds_text(part));
+        let holds = |part: &str| test.holds_text(part);
         let time = |at: Option<i64>, word: &str, forward: bool| match at {
             Some(at) if forward => test.holds_number(at - ground.now),
             Some(at) => test.holds_number(ground.now - at),
@@ -134,71 +132,34 @@ impl Index {
                 let which = self.shared.tags.which(|tags| has_tag(tags, test));
                 groups(&|group| which[group.tags as usize])
             }
-            KeyField::MasterKey => groups(&|group| parts(&group.master_key)),
-            KeyField::Key => groups(&|group| parts(&group.key) || parts(arn_id(&group.key))),
-            KeyField::Alias => groups(&|group| parts(&group.key[..group.aliases])),
+            KeyField::MasterKey => Leaf::of_groups(self.names.which(|names| both(names).any(holds))),
+            KeyField::Key => {
+                let aliased = self.with_alias(holds);
+                let named = self.keys.which(|key| key.split(BETWEEN).chain([arn_id(key)]).any(holds));
+                Leaf::of_groups(aliased.into_iter().zip(named).map(|(a, b)| a || b).collect())
+            }
+            KeyField::Alias => Leaf::of_groups(self.with_alias(holds)),
             KeyField::ColumnKey => Leaf { in_row: self.ceks.passing(test), ..groups(&|_| false) },
-            KeyField::Table => {
-                let tables = &self.columns(ground.inventory).0;
-                Leaf { in_row: tables.passing(test), ..groups(&|_| false) }
-            }
-            KeyField::Column => {
-                let columns = &self.columns(ground.inventory).1;
-                Leaf { in_row: columns.passing(test), ..groups(&|_| false) }
-            }
+            KeyField::Table => Leaf { in_row: Some(self.tables.passing(test)), ..groups(&|_| false) },
+            KeyField::Column => Leaf { in_row: Some(self.columns.passing(test)), ..groups(&|_| false) },
         }
     }
 
     /// The same condition, taken loosely: what comes close to its word. None where the word is too short for that.
     pub(in crate::inventory) fn loosened(&self, word: &str) -> Option<Leaf> {
         let loose = Loose::new(word)?;
-        let sought = letters(word);
-        // A letter that is missing costs at least one keystroke.
-        let missing = |has: u64| (sought & !has).count_ones();
-        let nearest = |has: u64, text: &str| match missing(has) {
-            0 => loose.distance(text),
-            some if some <= loose.allowed() => loose.mistyped(text),
-            _ => None,
-        };
-        let far = |found: Option<u32>| found.and_then(|d| u8::try_from(d).ok()).unwrap_or(FAR);
-        let databases: Vec<u8> = self.shared.databases.each(|text| far(loose.distance(text)));
-        let group = |group: &Group| {
-            if missing(group.letters) > loose.allowed() {
-                return FAR;
-            }
-            let (name, cmk) = group.master_key.split_once(BETWEEN).unwrap_or_default();
-            // The key's name is its first alias, mostly the only one.
-            let others = group.key[..group.aliases].split(BETWEEN).filter(|alias| *alias != name);
-            let names = [name, cmk].into_iter().chain(others);
-            let closest = names.filter_map(|name| nearest(group.letters, name)).min();
-            far(closest).min(databases[group.database as usize])
-        };
-        let row = |row: usize| far(nearest(self.ceks.letters(row), self.ceks.get(row)));
-        let groups = self.groups.iter().map(group).collect();
-        let rows = (0..self.ceks.len()).map(row).collect();
+        let databases = self.shared.databases.each(|text| near(loose.distance(text)));
+        let names = self.names.distances(word, &loose);
+        let group = |(group, own): (&Group, u8)| own.min(databases[group.database as usize]);
+        let groups = self.groups.iter().zip(names).map(group).collect();
+        let rows = self.ceks.distances(word, &loose);
         Some(Leaf { distances: Some((groups, rows)), ..Leaf::of_groups(Vec::new()) })
     }
 
-    /// Tables and columns that each row protects; made when they are first asked for.
-    fn columns(&self, inventory: &Inventory) -> &(Lines, Lines) {
-        self.columns.get_or_init(|| {
-            let (mut tables, mut columns) = (Lines::default(), Lines::default());
-            for row in &inventory.rows {
-                let own = match row {
-                    Row::Pair(pair) => pair.columns.as_slice(),
-                    Row::OrphanColumnKey { columns, .. } => columns.as_slice(),
-                    _ => &[],
-                };
-                let (mut table_line, mut column_line) = (String::new(), String::new());
-                for column in own {
-                    table_line.extend([&column.schema.shown(), ".", &column.table.shown(), "\t"]);
-                    column_line.extend([&column.name.shown(), "\t"]);
-                }
-                tables.push(&table_line);
-                columns.push(&column_line);
-            }
-            (tables, columns)
-        })
+    /// The groups of which an alias passes.
+    fn with_alias(&self, holds: impl Fn(&str) -> bool) -> Vec<bool> {
+        let passes = |(at, group): (usize, &Group)| group.aliased && aliases(self.names.get(at)).any(&holds);
+        self.groups.iter().enumerate().map(passes).collect()
     }
 }
 

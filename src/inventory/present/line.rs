@@ -10,7 +10,7 @@ use crate::model::seen::{Cause, Seen};
 use crate::model::text::visible;
 
 use super::state::{StateKind, row_state};
-use crate::inventory::anomaly::{Anomaly, anomalies};
+use crate::inventory::traits::{Trait, anomalies};
 
 /// What stands where a row has nothing to say.
 const NOTHING: &str = "—";
@@ -48,7 +48,7 @@ pub struct PairLine {
     /// The envelope names another key than the CMK does.
     pub mismatch: bool,
     /// What is out of the ordinary about how the SQL side and the KMS side meet.
-    pub anomalies: Vec<Anomaly>,
+    pub anomalies: Vec<Trait>,
 }
 
 /// One row's line. Made for the visible rows alone.

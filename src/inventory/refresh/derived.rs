@@ -1,6 +1,6 @@
 //! What follows from cheaper answers, so that KMS need not be asked for it.
 
-use crate::model::key::{AutomaticRotation, KeySpec, KmsKey, Manager, Origin, RotationRecord};
+use crate::model::key::{AutomaticRotation, KeySpec, KmsKey, Manager, MaterialState, Origin, RotationRecord};
 use crate::model::pair::unwatched;
 use crate::model::seen::{Cause, NotVisible, Seen};
 
@@ -34,7 +34,7 @@ pub(super) fn only_its_state(key: &mut KmsKey) {
 
 /// The material that the rotations say is in use.
 pub(super) fn in_use(rotations: &Seen<Vec<RotationRecord>>) -> Option<&str> {
-    let current = |record: &&RotationRecord| record.material_state.as_deref() == Some("CURRENT");
+    let current = |record: &&RotationRecord| record.material_state == Some(MaterialState::Current);
     rotations.known()?.iter().find(current)?.material_id.as_deref()
 }
 

@@ -19,7 +19,7 @@ use crate::model::key::{KeyState, KmsKey, Manager, Origin};
 use crate::model::seen::{NotVisible, Seen};
 use crate::model::text::Untrusted;
 
-use super::catalogs::{keep_silent_databases, share_texts};
+use super::catalogs::keep_silent_databases;
 use super::derived::{cannot_rotate, derive, in_use, only_its_state, own_account_only};
 use super::facts::{Book, Fact, Moment};
 use super::told::{Told, is_silence};
@@ -433,8 +433,10 @@ impl Findings {
     pub(super) fn told(&mut self, arn: &KeyArn, told: Told) {
         let (now, fact, silent) = (self.now(), told.fact(), told.silence().is_some());
         self.book(arn).answered(fact, silent, now);
-        // A tag may say that a key without column keys is one of the estate.
-        self.shape += u64::from(fact == Fact::Tags);
+        // A tag may say that a key without column keys is one of the estate: a row says so. Nothing else in the rows
+        // hangs on tags.
+        let may_mark = !self.gathered.estate.is_empty() && !self.led_to.contains(arn);
+        self.shape += u64::from(fact == Fact::Tags && may_mark);
         let told = self.shared(told);
         let Some(key) = self.gathered.keys.get_mut(arn).map(Arc::make_mut) else { return };
         match told {
@@ -478,7 +480,6 @@ impl Findings {
         let had = self.gathered.servers.entry(server.clone()).or_default();
         match answer {
             Ok(mut catalog) => {
-                share_texts(&mut catalog);
                 if let Seen::Known(before) = had {
                     keep_silent_databases(before, &mut catalog);
                 }

@@ -73,7 +73,7 @@ fn rotations_are_listed_again_only_where_the_material_in_use_is_another() {
         at: None,
         kind: None,
         material_id: Some(id.to_owned()),
-        material_state: Some("CURRENT".to_owned()),
+        material_state: Some("CURRENT".into()),
         ..RotationRecord::default()
     };
     findings.described(&arn(1), Ok(using("a")));

@@ -97,6 +97,7 @@ fn environment() -> Environment {
         estate: Vec::new(),
         column_key_cache: jiff::SignedDuration::from_hours(2),
         approvals: 0,
+        approval_override: true,
         recovery_window: jiff::SignedDuration::from_hours(168),
     }
 }

@@ -5,6 +5,7 @@
 //! "Grammar of the IAM JSON policy language"; what is particular to keys: KMS developer guide, "Key policies".
 
 mod actions;
+mod denial;
 mod principal;
 mod read;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::text::Untrusted;
 
 pub use actions::{ActionGroup, action_matches};
+pub use denial::{Denial, NotChanged, digest, lockout};
 pub use principal::Principal;
 pub use read::{Unreadable, read};
 

@@ -84,6 +84,12 @@ impl Principal {
         })
     }
 
+    /// Reads an ARN of IAM's or STS's; None where it is none.
+    #[must_use]
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        Self::arn(arn)
+    }
+
     /// The account it belongs to, where its name says so.
     #[must_use]
     pub fn account(&self) -> Option<&str> {

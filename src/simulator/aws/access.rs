@@ -45,6 +45,16 @@ impl Access {
             .map_or(Answer { denied: false, allowed: Some(Via::Principal) }, |policy| policy.answer(question))
     }
 
+    /// The same caller, asking about a resource with these tags.
+    #[must_use]
+    pub fn of_resource<'a>(&self, tags: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut access = self.clone();
+        for (tag, value) in tags {
+            access.keys.set(&format!("aws:ResourceTag/{tag}"), value);
+        }
+        access
+    }
+
     /// Whether identity and session policies together allow it, for services whose resources have no policies.
     ///
     /// # Errors

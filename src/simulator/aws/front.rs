@@ -264,6 +264,7 @@ fn dispatch(services: &mut Services<'_>, call: &Call, context: &mut Context<'_>)
         "sts" => services.sts.handle(call, &access, context),
         other => {
             let (action, resource) = (format!("{other}:{}", permission(call)), resource_of(call));
+            let access = access.of_resource(services.rds.tags_asked_about(call));
             access.permits(&action, &resource).map_err(|denial| {
                 Refusal::access_denied(other, access.explain(denial, &action, &resource))
             })?;

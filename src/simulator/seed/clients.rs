@@ -181,6 +181,7 @@ async fn rds_follows_its_storage_key() {
         rds.observe(kms, earlier);
     }
     assert_eq!(status().await, "inaccessible-encryption-credentials-recoverable");
+    #[expect(clippy::disallowed_methods, reason = "the simulated account's own test")]
     let start = || client.start_db_instance().db_instance_identifier("buzz-prod-1").send();
     let refused = start().await.unwrap_err().into_service_error();
     assert!(refused.is_kms_key_not_accessible_fault(), "{refused:?}");

@@ -215,6 +215,7 @@ fn wrap(
         encryption_type: 1 + column_encryption_key_id % 2,
         encryption_algorithm_name: "AEAD_AES_256_CBC_HMAC_SHA_256".to_owned(),
         column_encryption_key_id,
+        key_database: None,
     });
 }
 

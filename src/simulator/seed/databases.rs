@@ -195,7 +195,11 @@ pub(super) fn fill(world: &mut World, now: Timestamp) {
     let databases = vec![
         builder.database("buzz_prod", 5, PROD),
         builder.database("buzz_report", 6, REPORT),
-        Database { tde_state: None, audit_procedure: false, ..builder.database("buzz_arch", 7, ARCHIVE) },
+        Database {
+            tde_state: None,
+            audit_procedure: false,
+            ..without_value(builder.database("buzz_arch", 7, ARCHIVE))
+        },
         // The login may not open it.
         Database { accessible: false, ..builder.database("buzz_hr", 8, &[]) },
     ];
@@ -356,6 +360,14 @@ pub(super) fn envelope(path: &str, ciphertext: &[u8]) -> Vec<u8> {
     value
 }
 
+/// With a column key of which the catalog shows no value, and the columns that nobody can open for it.
+fn without_value(mut database: Database) -> Database {
+    let created = database.column_keys.last().map_or(Timestamp::UNIX_EPOCH, |key| key.create_date);
+    let id = column_key(&mut database, "CEK_Torn", created);
+    add_columns(&mut database, id, &["OldDrafts.Text r", "OldDrafts.Author d"]);
+    database
+}
+
 /// The id of the column key of this name, made now if it is new.
 fn column_key(database: &mut Database, name: &str, created: Timestamp) -> i32 {
     if let Some(key) = database.column_keys.iter_mut().find(|key| key.name == name) {
@@ -389,6 +401,7 @@ fn add_columns(database: &mut Database, column_encryption_key_id: i32, columns: 
             encryption_type: if kind == "d" { 1 } else { 2 },
             encryption_algorithm_name: "AEAD_AES_256_CBC_HMAC_SHA_256".to_owned(),
             column_encryption_key_id,
+            key_database: None,
         });
     }
 }

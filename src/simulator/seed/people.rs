@@ -25,7 +25,7 @@ impl std::fmt::Debug for Credentials {
 /// A user's access key; `None` for nobody of that name.
 ///
 /// `platform` may do everything, and has an MFA device; `oncall-a` and `oncall-b` read, and change only through
-/// a role that asks for the code of their device; `auditor` only reads.
+/// a role that asks for the code of their device, `oncall-a` in that for rotations too; `auditor` only reads.
 #[must_use]
 pub fn credentials(world: &World, user: &str) -> Option<Credentials> {
     let user = world.sts.users.iter().find(|one| one.account == world.account && one.name == user)?;
@@ -97,6 +97,7 @@ fn shipped(document: &str, environment: &str) -> String {
         ("responder-1", "oncall-a"),
         ("responder-2", "oncall-b"),
         ("manager-1", "platform"),
+        ("manager-2", "oncall-a"),
         ("auditor-1", "auditor"),
         ("alert-topic", ALERT_TOPIC),
         ("emergency-role", &role("emergency-key-admin")),

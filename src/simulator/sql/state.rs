@@ -88,6 +88,8 @@ pub struct Column {
     pub encryption_type: i32,
     pub encryption_algorithm_name: String,
     pub column_encryption_key_id: i32,
+    /// `column_encryption_key_database_name`; `None` where the key is in the column's own database.
+    pub key_database: Option<String>,
 }
 
 /// One call of `dbo.LogEmergencyKeyRevocation`.

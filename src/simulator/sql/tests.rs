@@ -59,6 +59,7 @@ fn database(name: &str, database_id: i32) -> Database {
             encryption_type: 1,
             encryption_algorithm_name: "AEAD_AES_256_CBC_HMAC_SHA_256".into(),
             column_encryption_key_id: 1,
+            key_database: None,
         }],
         tde_state: Some(3),
         audit_procedure: true,

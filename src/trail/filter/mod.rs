@@ -34,6 +34,7 @@ pub enum Field {
     Does,
     Since,
     At,
+    Environment,
 }
 
 const OUTCOMES: [&str; 4] = ["allowed", "denied", "failed", "dry-run"];
@@ -66,6 +67,7 @@ pub const LANGUAGE: Language<Field> = Language {
         ),
         field(Field::Since, "since", Kind::Span(&[]), "how long ago"),
         field(Field::At, "at", Kind::Moment, "when"),
+        field(Field::Environment, "env", Kind::Text, "the environment, where several are shown"),
     ],
 };
 
@@ -132,7 +134,13 @@ impl Filter {
     /// What [`Events::matching`](super::Events::matching) is to be asked, keys going by these names too.
     #[must_use]
     pub fn question(&self, names: &KeyNames, now: Timestamp) -> Expr<Question> {
-        self.0.clone().map(&mut |term, _| question(term, names, now))
+        self.question_in("", names, now)
+    }
+
+    /// The same of the events of an environment.
+    #[must_use]
+    pub fn question_in(&self, environment: &str, names: &KeyNames, now: Timestamp) -> Expr<Question> {
+        self.0.clone().map(&mut |term, _| question(term, environment, names, now))
     }
 
     /// Whether one event matches at `now`. For many, [`Self::question`] is far quicker.
@@ -142,9 +150,15 @@ impl Filter {
     }
 }
 
-fn question(term: Term<Field>, names: &KeyNames, now: Timestamp) -> Question {
+fn question(term: Term<Field>, environment: &str, names: &KeyNames, now: Timestamp) -> Question {
     match term {
         Term::Word { text, .. } => anywhere(text, names),
+        Term::Field { field: Field::Environment, test } => {
+            let is_it = test.holds_text(&environment.to_lowercase());
+            Question::Any(
+                is_it.then_some(Question::Between(Timestamp::MIN, Timestamp::MAX)).into_iter().collect(),
+            )
+        }
         Term::Field { field, test } => asked(field, test, names, now),
     }
 }
@@ -232,7 +246,13 @@ fn columns(field: Field) -> &'static [Column] {
         Field::AccessKey => &[Column::AccessKey],
         Field::Error => &[Column::ErrorCode, Column::ErrorMessage],
         Field::Type => &[Column::EventType],
-        Field::Outcome | Field::Severity | Field::Mfa | Field::Does | Field::Since | Field::At => &[],
+        Field::Outcome
+        | Field::Severity
+        | Field::Mfa
+        | Field::Does
+        | Field::Since
+        | Field::At
+        | Field::Environment => &[],
     }
 }
 

@@ -42,7 +42,7 @@ fn a_line_says_when_who_what_and_how_it_ended() {
 
 #[test]
 fn the_json_field_names_are_the_csv_columns() {
-    let record = EventRecord::of(&event(), &names());
+    let record = EventRecord::of(&event(), Some("production"), &names());
     let json = serde_json::to_string(&record).unwrap();
     let mut at = 0;
     for column in EventRecord::CSV_HEADER {
@@ -55,7 +55,7 @@ fn the_json_field_names_are_the_csv_columns() {
 
 #[test]
 fn json_keeps_text_as_it_came_and_csv_makes_it_visible() {
-    let record = EventRecord::of(&event(), &names());
+    let record = EventRecord::of(&event(), Some("production"), &names());
     assert_eq!(record.user_agent, "evil\u{1b}[2J,\u{202e}agent");
     let row = record.csv_row();
     assert!(row.contains(&"evil␛[2J,⟨U+202E⟩agent".to_owned()), "{row:?}");

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{findings, look, selected};
+use super::{Entry, look, selected};
 use crate::console::commands::Command;
 use crate::console::state::State;
 use crate::console::theme::Tone;
@@ -13,31 +13,34 @@ use crate::detect::Finding;
 use crate::model::age::ago;
 use crate::model::event::{KeyEvent, Outcome};
 use crate::model::text::visible;
-use crate::trail::sentence;
 
 /// Draws the page about the selected event.
 pub(super) fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
-    let lines = selected(state).map_or_else(Vec::new, |event| lines(state, &event));
+    let entry = selected(state).and_then(|entry| Some((entry, entry.event()?)));
+    let lines = entry.map_or_else(Vec::new, |(entry, event)| lines(state, entry, &event));
     state.events.detail.draw(buf, area, &state.theme, &lines);
 }
 
 /// The page about an event: the sentence and the facts first, then the record as it came.
-fn lines(state: &State, event: &KeyEvent) -> Vec<Paragraph> {
+fn lines(state: &State, entry: Entry<'_>, event: &KeyEvent) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 10);
     sheet.heading(event.name.to_string());
-    sheet.text(sentence(event, &state.snapshot.names, state.now), Tone::Strong);
-    for finding in findings(state) {
+    sheet.text(entry.sentence(event, state.now), Tone::Strong);
+    for finding in entry.findings() {
         found(&mut sheet, finding, state);
     }
     sheet.heading("FACTS");
-    facts(&mut sheet, state, event);
+    if state.several() {
+        sheet.fact("where", visible(entry.environment).into_owned(), Tone::Strong);
+    }
+    facts(&mut sheet, state, entry, event);
+    references(&mut sheet, entry);
     sheet.heading("RECORD");
-    let shown = &state.events.shown.trail.events;
-    sheet.json(&state.events.picker.selected().and_then(|rank| shown.raw(rank)).unwrap_or_default());
+    sheet.json(&entry.raw().unwrap_or_default());
     sheet.done()
 }
 
-/// What a rule says: the reason, what to do next, and where to read more.
+/// What a rule says: the reason, and what to do next.
 fn found(sheet: &mut Sheet<'_>, finding: &Finding, state: &State) {
     let (glyph, tone) = look(finding.severity);
     let rule = finding.rule;
@@ -63,10 +66,24 @@ fn found(sheet: &mut Sheet<'_>, finding: &Finding, state: &State) {
         sheet.fact("rests on", format!("{} events, this one among them", finding.events.len()), Tone::Text);
     }
     sheet.fact("rule", rule.id, Tone::Dim);
-    sheet.fact("see", rule.references.join(" · "), Tone::Dim);
 }
 
-fn facts(sheet: &mut Sheet<'_>, state: &State, event: &KeyEvent) {
+/// Where to read more of what was found.
+fn references(sheet: &mut Sheet<'_>, entry: Entry<'_>) {
+    let findings = entry.findings();
+    if findings.is_empty() {
+        return;
+    }
+    sheet.heading("REFERENCES");
+    for finding in findings {
+        let techniques = finding.rule.techniques.iter().map(|one| format!("ATT&CK {} {}", one.id, one.name));
+        let references = finding.rule.references.iter().map(|one| (*one).to_owned());
+        let all: Vec<String> = references.chain(techniques).collect();
+        sheet.text(format!("{}: {}", finding.rule.id, all.join(" · ")), Tone::Dim);
+    }
+}
+
+fn facts(sheet: &mut Sheet<'_>, state: &State, entry: Entry<'_>, event: &KeyEvent) {
     let (glyph, tone) = look(event.severity);
     sheet.fact("severity", format!("{glyph} {}", event.severity.word()), tone);
     let at = event.at.strftime("%Y-%m-%d %H:%M:%SZ");
@@ -100,7 +117,7 @@ fn facts(sheet: &mut Sheet<'_>, state: &State, event: &KeyEvent) {
         }
     }
     for arn in &event.keys {
-        sheet.fact("key", visible(state.snapshot.names.get(arn)).into_owned(), Tone::Strong);
+        sheet.fact("key", visible(entry.names.get(arn)).into_owned(), Tone::Strong);
         sheet.fact("", arn.to_string(), Tone::Text);
     }
     if let Some(typed) = &event.key_as_typed {

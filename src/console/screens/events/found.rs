@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::console::state::State;
 use crate::detect::Finding;
 use crate::model::event::Severity;
 use crate::trail::{EventKey, TrailView};
@@ -49,16 +50,25 @@ impl Found {
     }
 }
 
-/// How many findings are open, the least severe first, and how many are muted.
+/// How many findings about events are open in all environments, the least severe first, and how many are muted.
 #[must_use]
-pub fn tally(findings: &[Finding]) -> ([usize; 4], usize) {
+pub fn tally(state: &State) -> ([usize; 4], usize) {
     let mut open = [0; 4];
     let mut muted = 0;
-    for finding in findings {
+    for finding in all(state).filter(|finding| !finding.events.is_empty()) {
         match finding.muted {
             Some(_) => muted += 1,
             None => open[finding.severity as usize] += 1,
         }
     }
     (open, muted)
+}
+
+/// How many open findings rest on no event: the inventory tells of rotations that did not come.
+pub fn overdue(state: &State) -> usize {
+    all(state).filter(|finding| finding.events.is_empty() && finding.muted.is_none()).count()
+}
+
+fn all(state: &State) -> impl Iterator<Item = &Finding> {
+    state.parts.iter().flat_map(|part| part.trail.findings.iter())
 }

@@ -3,14 +3,16 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{By, look, rate, tally};
-use crate::console::screens::filter_line;
+use super::found::overdue;
+use super::{By, Entry, look, rate, tally, unread};
+use crate::console::screens::filter_line_with;
 use crate::console::state::State;
 use crate::console::theme::Tone;
 use crate::console::widgets::table::{Cell, Column, Table, instead_of_rows};
 use crate::console::widgets::text::fit;
 use crate::model::age::ago;
-use crate::model::event::{KeyEvent, Outcome, Severity};
+use crate::model::event::{Outcome, Severity};
+use crate::model::text::visible;
 use crate::trail::{Backfill, EventLine, TrailView};
 
 const COLUMNS: [Column; 7] = [
@@ -22,6 +24,10 @@ const COLUMNS: [Column; 7] = [
     Column { title: "OUTCOME", min: 8, max: 32, sacrifice: 3 },
     Column { title: "FROM", min: 12, max: 24, sacrifice: 4 },
 ];
+
+/// Where several environments are shown, the third column.
+const ENVIRONMENT: Column = Column { title: "ENV", min: 8, max: 14, sacrifice: 0 };
+const ENVIRONMENT_AT: usize = 2;
 
 /// With fewer lines, rows are worth more than the rate.
 const ROOM_FOR_RATE: u16 = 12;
@@ -43,7 +49,9 @@ pub(super) fn counts(state: &State, buf: &mut Buffer, line: Rect) {
     let line =
         Rect { x: x.saturating_sub(1), width: line.right().saturating_sub(x.saturating_sub(1)), ..line };
     if state.filtering || state.events.picker.filtered() {
-        filter_line(state, buf, line, &state.events.picker, state.events.shown.trail.events.len());
+        let of: usize = state.events.shown.iter().map(|shown| shown.events().len()).sum();
+        let figure = format!("{} of {of}", state.events.picker.len());
+        filter_line_with(state, buf, line, &state.events.picker.filter, &figure, None);
         return;
     }
     let room = usize::from(line.width.saturating_sub(2));
@@ -56,7 +64,9 @@ fn chosen(state: &State) -> Vec<String> {
     let screen = &state.events;
     let mut words = Vec::new();
     if screen.paused.is_some() {
-        let came = arrived(&state.trail).saturating_sub(arrived(&screen.shown.trail));
+        let now: u64 = state.parts.iter().map(|part| arrived(&part.trail)).sum();
+        let then: u64 = screen.shown.iter().map(|shown| arrived(&shown.trail)).sum();
+        let came = now.saturating_sub(then);
         words.push(format!("PAUSED, {came} newer"));
     }
     if screen.chosen.findings_only {
@@ -75,16 +85,24 @@ fn arrived(trail: &TrailView) -> u64 {
 
 /// How many events there are, what was found, since when, and what is missing: the most important first.
 fn standing(state: &State) -> Vec<String> {
-    let trail = &state.trail;
-    let mut words = vec![format!("{} events", trail.events.len())];
-    words.extend(found(trail));
-    if trail.events.dropped() > 0 {
-        words.push(format!("full: the oldest leave, {} so far", trail.events.dropped()));
+    let trails = || state.parts.iter().map(|part| &part.trail);
+    let count: usize = trails().map(|trail| trail.events.len()).sum();
+    let mut words = vec![format!("{count} events")];
+    words.extend(found(state));
+    match overdue(state) {
+        0 => {}
+        1 => words.push("1 rotation overdue: 1 shows it".to_owned()),
+        several => words.push(format!("{several} rotations overdue: 1 shows them")),
     }
-    if trail.events.unparsed_count() > 0 {
-        words.push(format!("{} records not read: u", trail.events.unparsed_count()));
+    let dropped: u64 = trails().map(|trail| trail.events.dropped()).sum();
+    if dropped > 0 {
+        words.push(format!("full: the oldest leave, {dropped} so far"));
     }
-    for (source, tally) in trail.files() {
+    let unread = unread::counted(state);
+    if unread > 0 {
+        words.push(format!("{unread} records not read: u"));
+    }
+    for (source, tally) in trails().flat_map(|trail| trail.files()) {
         words.push(match (source.is_read, tally.troubles.len()) {
             (false, _) => format!("reading files: {} records …", tally.records),
             (true, 0) => format!("{} files read", tally.files),
@@ -93,15 +111,26 @@ fn standing(state: &State) -> Vec<String> {
             }
         });
     }
-    if !trail.is_of_files() {
-        words.extend(followed(state, trail));
+    let live = state.places().filter(|(_, part)| !part.trail.is_of_files());
+    let (shut, live): (Vec<_>, Vec<_>) = live.partition(|(_, part)| is_shut(&part.trail));
+    for (place, _) in shut.iter().filter(|_| state.several()) {
+        words.push(format!("? {} is not visible: 5 says more", visible(&place.environment)));
+    }
+    let live: Vec<&TrailView> = live.into_iter().map(|(_, part)| part.trail.as_ref()).collect();
+    if !live.is_empty() {
+        words.extend(followed(state, &live));
     }
     words
 }
 
+/// Whether nothing has come of it yet, and why is known.
+fn is_shut(trail: &TrailView) -> bool {
+    trail.failing().is_some() && !trail.has_answered() && trail.events.is_empty()
+}
+
 /// `found 1 critical, 2 high (1 muted)`.
-fn found(trail: &TrailView) -> Option<String> {
-    let (open, muted) = tally(&trail.findings);
+fn found(state: &State) -> Option<String> {
+    let (open, muted) = tally(state);
     let severities = [Severity::Critical, Severity::High, Severity::Notice].into_iter();
     let counts: Vec<String> = severities
         .filter(|severity| open[*severity as usize] > 0)
@@ -115,17 +144,19 @@ fn found(trail: &TrailView) -> Option<String> {
     }
 }
 
-/// How far a followed trail is seen.
-fn followed(state: &State, trail: &TrailView) -> Vec<String> {
-    let mut words = vec![trail.changes_since().map_or_else(
+/// How far followed trails are seen: as far as the one that is seen least.
+fn followed(state: &State, trails: &[&TrailView]) -> Vec<String> {
+    let since = trails.iter().map(|trail| trail.changes_since()).collect::<Option<Vec<_>>>();
+    let mut words = vec![since.and_then(|since| since.into_iter().max()).map_or_else(
         || "reading the trail …".to_owned(),
         |since| format!("changes since {}", since.strftime("%Y-%m-%d %H:%MZ")),
     )];
     let is_being_read = |one: &Backfill| one.reach.is_none();
-    if trail.sources.iter().flat_map(|source| &source.backfills).any(is_being_read) {
+    let sources = trails.iter().flat_map(|trail| &trail.sources);
+    if sources.flat_map(|source| &source.backfills).any(is_being_read) {
         words.push("reading a key's own events …".to_owned());
     }
-    if let Some(newest) = trail.events.newest() {
+    if let Some(newest) = trails.iter().filter_map(|trail| trail.events.newest()).max() {
         words.push(format!("newest {} ago", ago(newest, state.now)));
     }
     words.push("CloudTrail delivers about 5 m late".to_owned());
@@ -145,18 +176,24 @@ pub(super) fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     state.events.rate = rate;
     let mut list = std::mem::take(&mut state.events.picker.list);
     let count = state.events.picker.len();
+    let several = state.several();
+    let further = usize::from(several);
     let column = match state.events.by {
         By::Time => 0,
         By::Severity => 1,
-        By::Who => 2,
-        By::What => 3,
+        By::Who => 2 + further,
+        By::What => 3 + further,
     };
+    let mut columns = COLUMNS.to_vec();
+    if several {
+        columns.insert(ENVIRONMENT_AT, ENVIRONMENT);
+    }
     // Newest and most severe first is the way down; names go the way up.
     let down = matches!(state.events.by, By::Time | By::Severity) != state.events.backwards;
-    let table = Table { columns: &COLUMNS, sort: Some((column, down)), focused: !state.events.in_detail };
+    let table = Table { columns: &columns, sort: Some((column, down)), focused: !state.events.in_detail };
     table.draw(buf, area, &state.theme, &mut list, count, |index| {
-        let event = state.events.picker.row(index).and_then(|row| state.events.shown.trail.events.get(row));
-        event.map_or_else(Vec::new, |event| cells(state, &event))
+        let row = state.events.picker.rows().get(index);
+        row.and_then(|row| cells(state, Entry::of(state, *row)?)).unwrap_or_default()
     });
     state.events.picker.list = list;
     if count == 0 {
@@ -165,26 +202,30 @@ pub(super) fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn why_empty(state: &State) -> String {
-    let (trail, screen) = (&state.events.shown.trail, &state.events);
-    let sentence = match (trail.failing(), screen.picker.filtered()) {
+    let screen = &state.events;
+    let trails = || screen.shown.iter().map(|shown| &shown.trail);
+    let of_files = trails().all(|trail| trail.is_of_files());
+    let has_answered = trails().any(|trail| trail.has_answered());
+    let sentence = match (trails().find_map(|trail| trail.failing()), screen.picker.filtered()) {
         (_, true) => "no event has all these words · esc shows all",
         _ if screen.chosen.findings_only => "the rules have found nothing in these events · f shows all",
-        _ if screen.chosen.hides_use && !trail.events.is_empty() => {
+        _ if screen.chosen.hides_use && trails().any(|trail| !trail.events.is_empty()) => {
             "there is nothing but daily use · d shows it"
         }
         (Some((_, why)), _) => {
             return format!("the trail is not visible: {} · 5 says more", why.cause.word());
         }
-        (None, _) if trail.is_of_files() && !trail.has_answered() => "reading the files …",
-        (None, _) if trail.is_of_files() => "the files hold no event",
-        (None, _) if !trail.has_answered() => "asking CloudTrail …",
+        (None, _) if of_files && !has_answered => "reading the files …",
+        (None, _) if of_files => "the files hold no event",
+        (None, _) if !has_answered => "asking CloudTrail …",
         (None, _) => "CloudTrail answered, and has no event of a key in this time",
     };
     sentence.to_owned()
 }
 
-fn cells(state: &State, event: &KeyEvent) -> Vec<Cell> {
-    let line = EventLine::of(event, &state.snapshot.names, state.now);
+fn cells(state: &State, entry: Entry<'_>) -> Option<Vec<Cell>> {
+    let event = entry.event()?;
+    let line = EventLine::of(&event, entry.names, state.now);
     let (glyph, tone) = look(event.severity);
     let outcome = match event.outcome {
         Outcome::Allowed | Outcome::DryRun => Tone::Dim,
@@ -192,7 +233,7 @@ fn cells(state: &State, event: &KeyEvent) -> Vec<Cell> {
         Outcome::Failed { .. } => Tone::Notice,
     };
     let loud = if event.severity >= Severity::High { tone } else { Tone::Text };
-    vec![
+    let mut cells = vec![
         Cell::new(line.time, Tone::Dim),
         Cell::new(format!("{glyph} {}", line.severity.word()), tone),
         Cell::new(line.who, Tone::Text),
@@ -200,5 +241,9 @@ fn cells(state: &State, event: &KeyEvent) -> Vec<Cell> {
         Cell::new(line.key, Tone::Text),
         Cell::new(line.outcome, outcome),
         Cell::new(line.from, Tone::Dim),
-    ]
+    ];
+    if state.several() {
+        cells.insert(ENVIRONMENT_AT, Cell::new(visible(entry.environment).into_owned(), Tone::Text));
+    }
+    Some(cells)
 }

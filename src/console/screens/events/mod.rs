@@ -4,9 +4,8 @@ mod detail;
 mod found;
 mod list;
 mod rate;
+mod shown;
 mod unread;
-
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use ratatui::buffer::Buffer;
@@ -22,51 +21,35 @@ use crate::console::widgets::input::TextInput;
 use crate::console::widgets::panel;
 use crate::console::widgets::picker::Picker;
 use crate::console::widgets::scroll::Scroll;
-use crate::detect::Finding;
-use crate::filter::Expr;
-use crate::model::event::{KeyEvent, Severity};
+use crate::model::event::Severity;
 use crate::model::text::visible;
 use crate::respond::view::Target;
-use crate::trail::{self, EventKey, Filter, Question, TrailView};
+use crate::trail::{EventId, EventKey, Filter};
 
 use found::Found;
 pub use found::tally;
 use rate::Rate;
+use shown::{Entry, Shown};
 pub use unread::Unread;
 
 /// What the Events screen remembers.
 #[derive(Default)]
 pub struct EventsScreen {
-    pub picker: Picker,
+    pub picker: Picker<EventId>,
     pub detail: Scroll,
     pub in_detail: bool,
     /// The list of unread records, while it is open.
     pub unread: Option<Unread>,
     by: By,
     backwards: bool,
-    shown: Shown,
+    /// The environments' trails whose rows the picker shows, in the order of the environments.
+    shown: Vec<Shown>,
     /// Since when the list stands still.
     paused: Option<Timestamp>,
     chosen: Chosen,
     rate: Option<Rate>,
     /// Why what was typed is no filter; all events are shown then.
     bad_filter: Option<String>,
-}
-
-/// The trail whose rows the picker shows, and what follows from it: while the list stands still, not the newest.
-#[derive(Default)]
-struct Shown {
-    trail: Arc<TrailView>,
-    found: Found,
-    /// The ranks of all changes, the newest first.
-    changes: Vec<u32>,
-}
-
-impl Shown {
-    fn of(trail: Arc<TrailView>) -> Self {
-        let changes = trail.events.matching(&Expr::Is(Question::ReadOnly(false)));
-        Self { found: Found::of(&trail), changes, trail }
-    }
 }
 
 /// Which events are shown, besides what the filter says.
@@ -88,26 +71,18 @@ enum By {
     What,
 }
 
-/// Takes the trail's events anew, unless the list stands still; the selection stays with its event, or at the top with
+/// Takes the trails' events anew, unless the list stands still; the selection stays with its event, or at the top with
 /// the newest.
 pub fn refresh(state: &mut State) {
     if state.events.paused.is_some() {
         return;
     }
     let at_top = state.events.picker.list.selected == 0 && !state.events.in_detail;
-    let selected = whereabouts(&state.events).filter(|_| !at_top);
-    if !Arc::ptr_eq(&state.events.shown.trail, &state.trail) {
-        state.events.shown = Shown::of(Arc::clone(&state.trail));
-    }
+    let selected = selected(state).filter(|_| !at_top).and_then(Entry::whereabouts);
+    shown::take_newest(&mut state.events.shown, &state.parts);
     let rows = matching(state);
-    let selected = selected.and_then(|(key, at)| state.events.shown.trail.events.rank(key, at));
-    state.events.picker.show(rows, |row| Some(row) == selected);
-}
-
-/// What finds the selected event again in another view.
-fn whereabouts(screen: &EventsScreen) -> Option<(EventKey, Timestamp)> {
-    let (rank, events) = (screen.picker.selected()?, &screen.shown.trail.events);
-    Some((events.key(rank)?, events.at(rank)?))
+    let selected = selected.and_then(|event| shown::row_of(&state.events.shown, event));
+    state.events.picker.show_where(rows, |row| Some(*row) == selected);
 }
 
 /// Applies the filter as it is typed now.
@@ -115,30 +90,21 @@ pub fn refilter(state: &mut State) {
     let rows = matching(state);
     state.events.picker.show_from_top(rows);
     state.events.detail.reset();
+    follow(state);
 }
 
 /// The events that the list is to show, in its order; notes how many happened when.
-fn matching(state: &mut State) -> Vec<u32> {
+fn matching(state: &mut State) -> Vec<EventId> {
     let (filter, bad) = match Filter::parse(state.events.picker.filter.text()) {
         Ok(filter) => (filter, None),
         Err(why) => (Filter::default(), Some(why.to_string())),
     };
     let filter = if state.events.chosen.hides_use { filter.without_daily_use() } else { filter };
-    let question = filter.question(&state.snapshot.names, state.now);
+    let ranks = shown::matching(state, &filter);
     let screen = &mut state.events;
     screen.bad_filter = bad;
-    let events = &screen.shown.trail.events;
-    let mut rows = events.matching(&question);
-    if screen.chosen.findings_only {
-        rows.retain(|rank| screen.shown.found.is_open(*rank));
-    }
-    screen.rate = Rate::of(&screen.shown, &rows, state.now);
-    match screen.by {
-        By::Time => {}
-        By::Severity => rows.sort_by_cached_key(|rank| std::cmp::Reverse(events.severity(*rank as usize))),
-        By::Who => events.sort_by(&mut rows, trail::Column::Who),
-        By::What => events.sort_by(&mut rows, trail::Column::Name),
-    }
+    screen.rate = Rate::of(&screen.shown, &ranks, state.now);
+    let mut rows = shown::arranged(&screen.shown, ranks, screen.by);
     if screen.backwards {
         rows.reverse();
     }
@@ -147,9 +113,10 @@ fn matching(state: &mut State) -> Vec<u32> {
 
 /// Shows the same event in what is now another choice of rows.
 fn rechoose(state: &mut State) {
-    let selected = state.events.picker.selected();
+    let selected = state.events.picker.chosen().copied();
     let rows = matching(state);
-    state.events.picker.show(rows, |row| Some(row) == selected);
+    state.events.picker.show_where(rows, |row| Some(*row) == selected);
+    follow(state);
 }
 
 /// Shows the events that these words let through.
@@ -161,15 +128,15 @@ pub fn filter(state: &mut State, words: &str) {
     refilter(state);
 }
 
-/// Shows one event: selected among all others where the filter would hide it, and opened.
-pub fn show(state: &mut State, at: Timestamp, id: &str) {
+/// Shows one event of an environment: selected among all others where the filter would hide it, and opened.
+pub fn show(state: &mut State, part: usize, at: Timestamp, id: &str) {
     state.events.paused = None;
     state.events.unread = None;
     refresh(state);
-    let rank = state.trail.events.rank(EventKey::from_id(id), at);
-    if !state.events.picker.select(rank) {
+    let row = shown::row_of(&state.events.shown, (part, EventKey::from_id(id), at));
+    if !select(state, row) {
         filter(state, "");
-        if !state.events.picker.select(rank) {
+        if !select(state, row) {
             state.say(Words::plain("that event has left: there is no more room for events so old"));
             return;
         }
@@ -178,17 +145,31 @@ pub fn show(state: &mut State, at: Timestamp, id: &str) {
     state.events.in_detail = true;
 }
 
-fn selected(state: &State) -> Option<KeyEvent> {
-    state.events.shown.trail.events.get(state.events.picker.selected()?)
+/// Selects a row; false where it is not among those shown.
+fn select(state: &mut State, wanted: Option<EventId>) -> bool {
+    let at = state.events.picker.rows().iter().position(|row| Some(*row) == wanted);
+    state.events.picker.list.selected = at.unwrap_or(state.events.picker.list.selected);
+    follow(state);
+    at.is_some()
 }
 
-/// What was found on the selected event, the worst first, the muted last.
-fn findings(state: &State) -> Vec<&Finding> {
-    let shown = &state.events.shown;
-    let rank = state.events.picker.selected();
-    let mut findings = rank.map_or_else(Vec::new, |rank| shown.found.on(&shown.trail, rank));
-    findings.sort_by_key(|finding| (finding.muted.is_some(), std::cmp::Reverse(finding.severity)));
-    findings
+/// Selects the newest event of an environment that is shown.
+pub fn select_environment(state: &mut State, part: usize) {
+    let first = state.events.picker.rows().iter().find(|row| usize::from(row.part) == part).copied();
+    if first.is_some() && select(state, first) {
+        state.events.detail.reset();
+    }
+}
+
+/// The environment of the selected event comes into focus.
+fn follow(state: &mut State) {
+    if let Some(id) = state.events.picker.chosen() {
+        state.look_at(usize::from(id.part));
+    }
+}
+
+fn selected(state: &State) -> Option<Entry<'_>> {
+    Entry::of(state, *state.events.picker.chosen()?)
 }
 
 /// Answers a command.
@@ -203,6 +184,7 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
     }
     if events.picker.list.on_command(command, count) {
         events.detail.reset();
+        follow(state);
         return Vec::new();
     }
     match command {
@@ -221,9 +203,7 @@ pub fn on_command(state: &mut State, command: Command) -> Vec<Action> {
         }
         Command::Unread => unread::open(state),
         Command::Copy => {
-            let record =
-                state.events.picker.selected().and_then(|rank| state.events.shown.trail.events.raw(rank));
-            if let Some(text) = record {
+            if let Some(text) = selected(state).and_then(Entry::raw) {
                 return vec![Action::Copy { text, what: "the event's record" }];
             }
         }
@@ -276,7 +256,8 @@ fn pause(state: &mut State) {
 }
 
 fn key_of_event(state: &mut State) {
-    let Some(id) = selected(state).and_then(|event| Some(event.keys.first()?.id().to_owned())) else {
+    let event = selected(state).and_then(Entry::event);
+    let Some(id) = event.and_then(|event| Some(event.keys.first()?.id().to_owned())) else {
         state.say(Words::plain("this event names no key by its ARN"));
         return;
     };
@@ -286,10 +267,11 @@ fn key_of_event(state: &mut State) {
 
 /// Opens the form that starts a runbook: the one that the finding names, on its key, for its reason.
 fn start(state: &mut State) {
-    let finding = findings(state).first().map(|finding| (*finding).clone());
+    let entry = selected(state);
+    let finding = entry.and_then(|entry| entry.findings().first().map(|finding| (*finding).clone()));
     let named = finding.as_ref().and_then(|finding| finding.rule.next.runbook);
     let key = finding.as_ref().and_then(|finding| finding.keys.first().cloned());
-    let key = key.or_else(|| selected(state).and_then(|event| event.keys.first().cloned()));
+    let key = key.or_else(|| entry?.event()?.keys.first().cloned());
     if !state.can_act() {
         state.say_read_only();
     } else if state.run.live() {

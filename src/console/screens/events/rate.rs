@@ -55,11 +55,13 @@ struct Bar {
 impl Rate {
     /// Of these ranks, the newest first, until `now`, or until the newest where all are of the past. None where there
     /// are none.
-    pub fn of(shown: &Shown, ranks: &[u32], now: Timestamp) -> Option<Self> {
-        let events = &shown.trail.events;
-        let newest = events.at(*ranks.first()? as usize)?;
-        let oldest = events.at(*ranks.last()? as usize)?;
-        let end = if shown.trail.is_of_files() { newest } else { newest.max(now) };
+    pub fn of(shown: &[Shown], ranks: &[Vec<u32>], now: Timestamp) -> Option<Self> {
+        let each = || shown.iter().zip(ranks);
+        let at = |shown: &Shown, rank: Option<&u32>| shown.events().at(*rank? as usize);
+        let newest = each().filter_map(|(shown, ranks)| at(shown, ranks.first())).max()?;
+        let oldest = each().filter_map(|(shown, ranks)| at(shown, ranks.last())).min()?;
+        let is_past = shown.iter().all(|shown| shown.trail.is_of_files());
+        let end = if is_past { newest } else { newest.max(now) };
         let whole = end.as_second() - oldest.as_second() + 1;
         let (length, span) = SPANS
             .into_iter()
@@ -69,12 +71,17 @@ impl Rate {
         let count = (edge - oldest.as_second()).div_euclid(length).clamp(0, BARS - 1) + 1;
         let edges = (0..=count).rev().map(|back| Timestamp::from_second(edge - back * length).ok());
         let edges: Vec<Timestamp> = edges.collect::<Option<_>>()?;
-        let mut bars: Vec<Bar> = edges.windows(2).map(|pair| bar(shown, ranks, pair[0], pair[1])).collect();
-        for (rank, severity) in shown.found.open().filter(|(rank, _)| ranks.binary_search(rank).is_ok()) {
-            let at = events.at(rank as usize)?;
-            let place = edges.partition_point(|edge| *edge <= at).checked_sub(1)?;
-            if let Some(bar) = bars.get_mut(place) {
-                bar.found = bar.found.max(Some(severity));
+        let mut bars = vec![Bar::default(); edges.len() - 1];
+        for (shown, ranks) in each() {
+            for (bar, pair) in bars.iter_mut().zip(edges.windows(2)) {
+                bar.count(shown, ranks, pair[0], pair[1]);
+            }
+            for (rank, severity) in shown.found.open().filter(|(rank, _)| ranks.binary_search(rank).is_ok()) {
+                let at = shown.events().at(rank as usize)?;
+                let place = edges.partition_point(|edge| *edge <= at).checked_sub(1)?;
+                if let Some(bar) = bars.get_mut(place) {
+                    bar.found = bar.found.max(Some(severity));
+                }
             }
         }
         Some(Self { span, bars })
@@ -88,7 +95,7 @@ impl Rate {
         }
         let bars = &self.bars[self.bars.len().saturating_sub(room)..];
         let most = bars.iter().map(|bar| bar.events).max().unwrap_or(0);
-        let words = [format!("at most {most} per {}", self.span), "○ change  ▲✖ finding".to_owned()];
+        let words = [format!("peak {most} per {}", self.span), "○ change  ▲✖ finding".to_owned()];
         for (text, y) in words.iter().zip(area.y..) {
             buf.set_stringn(area.x + 1, y, text, usize::from(LABEL), theme.tone(Tone::Dim));
         }
@@ -111,16 +118,18 @@ impl Rate {
     }
 }
 
-/// What happened from one edge until the next.
-fn bar(shown: &Shown, ranks: &[u32], from: Timestamp, until: Timestamp) -> Bar {
-    let newer = |edge| u32::try_from(shown.trail.events.since(edge)).unwrap_or(u32::MAX);
-    let (first, last) = (newer(until), newer(from));
-    let within = |ranks: &[u32]| {
-        ranks.partition_point(|rank| *rank < first)..ranks.partition_point(|rank| *rank < last)
-    };
-    let here = &ranks[within(ranks)];
-    let changes = &shown.changes[within(&shown.changes)];
-    Bar { events: here.len() as u64, changes: share_one(here, changes), found: None }
+impl Bar {
+    /// Adds what happened in one environment from one edge until the next.
+    fn count(&mut self, shown: &Shown, ranks: &[u32], from: Timestamp, until: Timestamp) {
+        let newer = |edge| u32::try_from(shown.events().since(edge)).unwrap_or(u32::MAX);
+        let (first, last) = (newer(until), newer(from));
+        let within = |ranks: &[u32]| {
+            ranks.partition_point(|rank| *rank < first)..ranks.partition_point(|rank| *rank < last)
+        };
+        let here = &ranks[within(ranks)];
+        self.events += here.len() as u64;
+        self.changes |= share_one(here, &shown.changes[within(&shown.changes)]);
+    }
 }
 
 /// Whether two ascending lists have something in common.
@@ -153,7 +162,7 @@ mod tests {
         "2026-11-23T14:02:31Z".parse().unwrap()
     }
 
-    fn shown(ages: &[i64]) -> Shown {
+    fn shown(ages: &[i64]) -> [Shown; 1] {
         let mut store = Store::new(10_000);
         for (number, seconds) in ages.iter().enumerate() {
             let at = now() - SignedDuration::from_secs(*seconds);
@@ -161,11 +170,11 @@ mod tests {
             let event = KeyEvent { id: format!("e-{number}"), at, read_only, ..KeyEvent::default() };
             store.insert(event, "{}");
         }
-        Shown::of(Arc::new(TrailView { events: store.events().clone(), ..TrailView::default() }))
+        [Shown::of(Arc::new(TrailView { events: store.events().clone(), ..TrailView::default() }))]
     }
 
-    fn all(shown: &Shown) -> Vec<u32> {
-        (0..u32::try_from(shown.trail.events.len()).unwrap()).collect()
+    fn all(shown: &[Shown]) -> Vec<Vec<u32>> {
+        shown.iter().map(|one| (0..u32::try_from(one.events().len()).unwrap()).collect()).collect()
     }
 
     #[test]
@@ -188,18 +197,22 @@ mod tests {
         let told: Vec<_> =
             rate.bars.iter().filter(|bar| bar.events > 0).map(|bar| (bar.events, bar.changes)).collect();
         assert_eq!(told, [(1, false), (2, true)]);
-        let reads = shown.trail.events.iter().map(|event| event.read_only == Some(true));
+        let reads = shown[0].events().iter().map(|event| event.read_only == Some(true));
         let reads: Vec<u32> = (0..).zip(reads).filter(|(_, read)| *read).map(|(rank, _)| rank).collect();
-        let rate = Rate::of(&shown, &reads, now()).unwrap();
+        let rate = Rate::of(&shown, &[reads], now()).unwrap();
         assert!(rate.bars.iter().all(|bar| !bar.changes), "only those that are shown count");
     }
 
     proptest! {
         #[test]
-        fn every_event_is_in_one_bar(ages in proptest::collection::vec(-500..40_000_000_i64, 1..60)) {
-            let shown = shown(&ages);
+        fn every_event_is_in_one_bar(
+            ages in proptest::collection::vec(-500..40_000_000_i64, 1..60),
+            others in proptest::collection::vec(-500..40_000_000_i64, 0..60),
+        ) {
+            let shown: Vec<Shown> = [&ages, &others].into_iter().flat_map(|ages| shown(ages)).collect();
             let rate = Rate::of(&shown, &all(&shown), now()).unwrap();
-            prop_assert_eq!(rate.bars.iter().map(|bar| bar.events).sum::<u64>(), ages.len() as u64);
+            let count = ages.len() + others.len();
+            prop_assert_eq!(rate.bars.iter().map(|bar| bar.events).sum::<u64>(), count as u64);
             prop_assert!(rate.bars.iter().all(|bar| bar.found < Some(Severity::Info)));
         }
 

@@ -32,7 +32,7 @@ const COLUMNS: [Column; 2] = [
 
 /// Opens the list, or says that there is nothing to open.
 pub fn open(state: &mut State) {
-    if state.trail.events.unparsed_count() == 0 {
+    if counted(state) == 0 {
         state.say(Words::plain("every record that came could be read"));
     } else {
         state.events.unread = Some(Unread::default());
@@ -41,7 +41,7 @@ pub fn open(state: &mut State) {
 
 /// Answers a command while the list is open. None where it is not for the list.
 pub fn on_command(state: &mut State, command: Command) -> Option<Vec<Action>> {
-    let count = state.trail.events.unparsed().count();
+    let count = kept(state).count();
     let open = state.events.unread.as_mut()?;
     if open.in_text && open.text.on_command(command) {
         return Some(Vec::new());
@@ -64,17 +64,27 @@ pub fn on_command(state: &mut State, command: Command) -> Option<Vec<Action>> {
     Some(Vec::new())
 }
 
+/// How many records of every environment could not be read.
+pub fn counted(state: &State) -> u64 {
+    state.parts.iter().map(|part| part.trail.events.unparsed_count()).sum()
+}
+
+/// Those that are kept.
+fn kept(state: &State) -> impl Iterator<Item = &Arc<Unparsed>> {
+    state.parts.iter().flat_map(|part| part.trail.events.unparsed())
+}
+
 fn selected(state: &State) -> Option<Arc<Unparsed>> {
     let at = state.events.unread.as_ref()?.list.selected;
-    state.trail.events.unparsed().nth(at).cloned()
+    kept(state).nth(at).cloned()
 }
 
 /// Draws the list where the events would be.
 pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
     let Some(mut open) = state.events.unread.take() else { return };
     let room = usize::from(area.width.saturating_sub(2));
-    let (kept, count) = (state.trail.events.unparsed().count() as u64, state.trail.events.unparsed_count());
-    let which = if kept < count { format!(", the first {kept} are kept") } else { String::new() };
+    let (here, count) = (kept(state).count() as u64, counted(state));
+    let which = if here < count { format!(", the first {here} are kept") } else { String::new() };
     let line = format!("{count} records could not be read{which}; each may hide something · esc back");
     buf.set_stringn(area.x + 1, area.y, fit(&line, room), room, state.theme.tone(Tone::Notice));
     let body = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -94,7 +104,7 @@ pub fn draw(state: &mut State, buf: &mut Buffer, area: Rect) {
 }
 
 fn draw_list(state: &State, open: &mut Unread, buf: &mut Buffer, area: Rect) {
-    let records: Vec<&Arc<Unparsed>> = state.trail.events.unparsed().collect();
+    let records: Vec<&Arc<Unparsed>> = kept(state).collect();
     let table = Table { columns: &COLUMNS, sort: None, focused: !open.in_text };
     table.draw(buf, area, &state.theme, &mut open.list, records.len(), |index| {
         let Some(record) = records.get(index) else { return Vec::new() };
@@ -108,7 +118,7 @@ fn draw_list(state: &State, open: &mut Unread, buf: &mut Buffer, area: Rect) {
 
 fn page(state: &State, open: &Unread) -> Vec<Paragraph> {
     let mut sheet = Sheet::new(&state.theme, 10);
-    if let Some(record) = state.trail.events.unparsed().nth(open.list.selected) {
+    if let Some(record) = kept(state).nth(open.list.selected) {
         sheet.heading("NOT READ");
         sheet.text(record.reason.clone(), Tone::Notice);
         if record.raw.len() >= Unparsed::KEPT {

@@ -13,6 +13,7 @@ use crate::inventory::present::row_state;
 use crate::model::catalog::Envelope;
 use crate::model::key::KmsKey;
 use crate::model::pair::{CmkRef, EstateMark, Inventory, KeyLink, Pair, Row};
+use crate::model::text::dotted;
 
 /// The page about a row.
 pub fn lines(state: &State, row: &Row) -> Vec<Paragraph> {
@@ -191,11 +192,7 @@ fn sql_pair(sheet: &mut Sheet<'_>, inventory: &Inventory, pair: &Pair) {
     sheet.fact("columns", pair.columns.len().to_string(), Tone::Text);
     for column in pair.columns.iter().take(40) {
         let encryption = column.encryption.word();
-        sheet.fact(
-            "",
-            format!("{}.{}.{} · {encryption}", column.schema, column.table, column.name),
-            Tone::Dim,
-        );
+        sheet.fact("", format!("{} · {encryption}", dotted(column.parts())), Tone::Dim);
     }
     if pair.columns.len() > 40 {
         sheet.fact("", format!("… and {} more", pair.columns.len() - 40), Tone::Dim);

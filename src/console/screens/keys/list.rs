@@ -165,7 +165,7 @@ fn row_line(state: &State, id: RowId, columns: &[By]) -> Line {
 fn kept(cells: Vec<Cell>, columns: &[By], told: &PairLine) -> Vec<Cell> {
     let faded = columns.iter().zip(cells).map(|(column, cell)| match column {
         By::State => Cell::new(format!("~ {}", told.state), Tone::Dim),
-        _ => Cell::new(cell.text, Tone::Dim),
+        _ => Cell { tone: Tone::Dim, ..cell },
     });
     faded.collect()
 }
@@ -181,11 +181,10 @@ fn cell(state: &State, id: RowId, row: &Row, told: &PairLine, column: By) -> Cel
             if place.production { Tone::Strong } else { Tone::Dim },
         ),
         By::ColumnKey => {
-            let rotating = if told.rotating { " ↻" } else { "" };
             let tone = if matches!(row, Row::Pair(_)) { Tone::Text } else { Tone::Dim };
-            Cell::new(format!("{}{rotating}", told.column_key), tone)
+            Cell::new(told.column_key.clone(), tone).marked(if told.rotating { " ↻" } else { "" })
         }
-        By::MasterKey => Cell::new(told.master_key.clone(), Tone::Text),
+        By::MasterKey => Cell::new(told.master_key.clone(), Tone::Text).marked(shared(told)),
         By::Cmk => Cell::new(told.cmk.clone(), Tone::Text),
         By::Database => Cell::new(told.database.clone(), Tone::Text),
         By::Server => text(&told.server),
@@ -200,6 +199,12 @@ fn cell(state: &State, id: RowId, row: &Row, told: &PairLine, column: By) -> Cel
         By::Account => text(row.key_arn().map_or("", |arn| arn.account())),
         By::Kind => text(&inventory.key_of(row).map(|key| kind(key)).unwrap_or_default()),
     }
+}
+
+/// That several master keys lead to the same KMS key: what is done to it is done to all.
+fn shared(told: &PairLine) -> String {
+    let several = told.master_keys_of_key > 1;
+    if several { format!(" ×{}", told.master_keys_of_key) } else { String::new() }
 }
 
 /// Key spec, and origin where it is not KMS.

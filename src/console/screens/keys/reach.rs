@@ -15,7 +15,8 @@ pub struct Reach(HashMap<KeyArn, KeyReach>);
 pub struct KeyReach {
     pub column_keys: usize,
     pub columns: usize,
-    pub databases: BTreeSet<DatabaseRef>,
+    /// Each once, by name; mostly it is one.
+    pub databases: Vec<DatabaseRef>,
 }
 
 impl Reach {
@@ -36,8 +37,8 @@ impl Reach {
             if let Some(reach) = reach.get_mut(arn) {
                 reach.column_keys += 1;
                 reach.columns += pair.columns.len();
-                if !reach.databases.contains(database) {
-                    reach.databases.insert(database.clone());
+                if let Err(place) = reach.databases.binary_search(database) {
+                    reach.databases.insert(place, database.clone());
                 }
             }
         }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 
 use super::{PairRecord, Relative};
-use crate::inventory::anomaly::anomalies;
 use crate::inventory::present::state::{row_state, why_not_visible};
+use crate::inventory::traits::anomalies;
 use crate::model::age::{AgePolicies, RotationAge, days_between};
 use crate::model::arn::{KeyArn, KeyPath};
 use crate::model::catalog::{EncryptedColumn, Envelope};
@@ -61,7 +61,8 @@ fn named_key(row: &Row) -> Option<KeyArn> {
 }
 
 fn column_names(columns: &[EncryptedColumn]) -> Vec<String> {
-    columns.iter().map(|c| format!("{}.{}.{}", c.schema.raw(), c.table.raw(), c.name.raw())).collect()
+    let name = |column: &EncryptedColumn| column.parts().map(Untrusted::raw).collect::<Vec<_>>().join(".");
+    columns.iter().map(name).collect()
 }
 
 fn column_encryption(columns: &[EncryptedColumn]) -> Vec<&'static str> {

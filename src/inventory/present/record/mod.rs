@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::inventory::anomaly::Anomaly;
+use crate::inventory::traits::Trait;
 use crate::model::age::Verdict;
 use crate::model::text::visible;
 
@@ -50,7 +50,7 @@ record! {
         /// `unwatched_region`, `not_kms`, `unlisted_master_key`, `two_values`, `shared_key`,
         /// `envelope_mismatch`, `unused_master_key`, `no_value`, `unused_estate_key`, `stands_by`, `unnamed_key`,
         /// `unreadable_database`, `unreadable_server`, `unreadable_region`, `unreadable_environment`.
-        pub anomalies: Vec<Anomaly>,
+        pub anomalies: Vec<Trait>,
         /// The SQL server, as settings name it.
         pub server: Option<String>,
         /// The database.
@@ -179,7 +179,8 @@ record! {
         pub envelope_mismatch: Option<bool>,
         /// The encrypted value's algorithm, e.g. `RSA_OAEP`.
         pub algorithm: Option<String>,
-        /// `schema.table.column` of each column that the CEK protects.
+        /// `schema.table.column` of each column that the CEK protects, with `database.` before it where the column
+        /// is in another database than the CEK.
         pub columns: Option<Vec<String>>,
         /// `deterministic` or `randomized`, for each of `columns` in the same order.
         pub column_encryption: Option<Vec<&'static str>>,

@@ -28,6 +28,18 @@ impl Rds {
         }
     }
 
+    /// The tags of the instance that a call names, as conditions may ask for them.
+    pub fn tags_asked_about<'a>(&'a self, call: &'a Call) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let name = call.input.get("DBInstanceIdentifier").and_then(serde_json::Value::as_str);
+        let named = move |one: &&Instance| {
+            call.service == "rds"
+                && one.is_in(call)
+                && name.is_some_and(|name| one.identifier.eq_ignore_ascii_case(name))
+        };
+        let tags = self.instances.iter().filter(named).flat_map(|one| &one.tags);
+        tags.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Answers one call.
     ///
     /// # Errors

@@ -310,8 +310,7 @@ fn column(object_id: i32, name: &str, ty: Type, place: i32, encrypted: Option<&C
             if column.encryption_type == 1 { "DETERMINISTIC" } else { "RANDOMIZED" }.into(),
             column.encryption_algorithm_name.as_str().into(),
             column.column_encryption_key_id.into(),
-            // The key is in the column's own database, which NULL says.
-            Value::Null,
+            column.key_database.as_deref().map_or(Value::Null, Into::into),
         ],
         None => [const { Value::Null }; 5],
     });
