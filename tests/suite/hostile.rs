@@ -60,7 +60,7 @@ fn the_keys_screen_shows_what_would_deceive() {
     let mut console = Terminal::start(home.path(), (160, 45), &["watch", "-e", "simulated"]);
     console.see(ALL_PAIRS);
     console.press("/cek:evil");
-    console.see("1 of 73");
+    console.see("1 of 74");
     console.press("\r\r");
     console.see("SQL SERVER");
     let screen = console.see("␛[1;31m⟨U+202E⟩delbane");
@@ -69,7 +69,7 @@ fn the_keys_screen_shows_what_would_deceive() {
     console.press("h/");
     console.see("cek:evil");
     console.press("\x15key:spare");
-    console.see("1 of 73");
+    console.see("1 of 74");
     console.press("\r\r");
     console.see("aliases");
     console.see("delbane");

@@ -16,7 +16,7 @@ fn begun(home: &Path, runbook: usize, pair: &str) -> Terminal {
     let mut console = Terminal::start(home, SIZE, &["drill", "--incident", "INC-1"]);
     console.see(ALL_PAIRS);
     console.press(&format!("/{pair}"));
-    console.see("1 of 73");
+    console.see("1 of 74");
     console.press("\r");
     console.press("r");
     console.see("Run a runbook");

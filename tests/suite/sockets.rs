@@ -20,7 +20,7 @@ fn a_drill_opens_no_socket() {
     console.see(ALL_PAIRS);
     assert_eq!(connectable(console.pid()), BTreeSet::new(), "while reading");
     console.press("/CEK_User_12345 db:buzz_prod");
-    console.see("1 of 73");
+    console.see("1 of 74");
     console.press("\r");
     console.press("r");
     console.see("Run a runbook");

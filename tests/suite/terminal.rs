@@ -70,7 +70,7 @@ fn a_revocation_to_the_end(size: (u16, u16)) {
 /// Filters for a pair and opens it.
 fn open_the_pair(console: &mut Terminal) {
     console.press("/CEK_User_12345 db:buzz_prod");
-    console.see("1 of 73");
+    console.see("1 of 74");
     console.press("\r\r");
     console.see("KMS KEY");
     console.see("buzz-tutor/user-data");
