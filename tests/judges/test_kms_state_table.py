@@ -212,7 +212,6 @@ LOCKS_OUT = json.dumps(
         ("update_alias", {"AliasName": "alias/nobody", "TargetKeyId": "KEY"}, "NotFoundException"),
         ("put_key_policy", {"KeyId": "KEY", "Policy": "not json"}, "MalformedPolicyDocumentException"),
         ("put_key_policy", {"KeyId": "KEY", "Policy": LOCKS_OUT}, "MalformedPolicyDocumentException"),
-        ("enable_key_rotation", {"KeyId": "KEY", "RotationPeriodInDays": 89}, "ValidationException"),
         ("enable_key_rotation", {"KeyId": "KEY", "RotationPeriodInDays": 2561}, "ValidationException"),
         ("revoke_grant", {"KeyId": "KEY", "GrantId": "0" * 64}, "NotFoundException"),
     ],
